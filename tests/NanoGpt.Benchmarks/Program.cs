@@ -1,0 +1,1 @@
+Console.WriteLine("benchmarks: train | generate | tokenize | load");
