@@ -1,0 +1,243 @@
+// GPT-2 as a TorchSharp module: attention, MLP, block, the whole, the loss. Read it in one sitting, from top to bottom.
+// It knows no file, tokenizer or training option. Module and parameter names are the checkpoint's (h.0.attn.c_attn.weight);
+// matrices lie as nn.Linear keeps them, [out, in], where Hugging Face's files have [in, out] (Formats/ does that).
+//
+// Letters: B batch, T time (tokens), C = n_embd, nh heads, hs = C / nh head size, V vocabulary.
+
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+using F = TorchSharp.torch.nn.functional;
+
+namespace NanoGpt;
+
+/// <summary>Causal multi-head self-attention: each token gathers from those before it.</summary>
+/// <remarks>Not thread safe while training. Disposed with the model.</remarks>
+public sealed class CausalSelfAttention : Module<Tensor, Tensor>
+{
+    private readonly Linear c_attn, c_proj;
+    private readonly Dropout resid_dropout;
+    private readonly long _heads;
+    private readonly double _attentionDropout;
+    private readonly double _queryScale;
+    private readonly bool _upcast;
+
+    internal CausalSelfAttention(GPTConfig config, int layer, Device device) : base(nameof(CausalSelfAttention))
+    {
+        c_attn = Linear(config.NEmbd, 3 * config.NEmbd, config.Bias, device); // query, key and value of all heads at once
+        c_proj = Linear(config.NEmbd, config.NEmbd, config.Bias, device);
+        resid_dropout = Dropout(config.ResidualDropout);
+        _heads = config.NHead;
+        _attentionDropout = config.AttentionDropout;
+        _upcast = config.ReorderAndUpcastAttention;
+
+        // scaled_dot_product_attention divides by sqrt(hs) and takes no other scale: what differs goes into the queries.
+        _queryScale = (config.ScaleAttentionWeights ? 1 : Math.Sqrt(config.HeadSize))
+            / (config.ScaleAttentionByInverseLayerIndex ? layer + 1 : 1);
+        RegisterComponents();
+    }
+
+    /// <summary>Attends within each row of the batch.</summary>
+    /// <param name="x">(B, T, C), after the layer norm.</param>
+    /// <returns>(B, T, C), to be added to the residual stream.</returns>
+    public override Tensor forward(Tensor x)
+    {
+        long B = x.size(0), T = x.size(1), C = x.size(2);
+
+        var qkv = c_attn.forward(x).chunk(3, dim: 2); // (B, T, 3C) -> 3 x (B, T, C)
+        Tensor q = Heads(qkv[0]), k = Heads(qkv[1]), v = Heads(qkv[2]);
+        if (_queryScale != 1) q = q * _queryScale;
+
+        var type = v.dtype;
+        if (_upcast) (q, k, v) = (q.to(float32), k.to(float32), v.to(float32));
+        var y = F.scaled_dot_product_attention(q, k, v, p: training ? _attentionDropout : 0, is_casual: true);
+        if (_upcast) y = y.to(type);
+
+        y = y.transpose(1, 2).contiguous().view(B, T, C); // (B, nh, T, hs) -> (B, T, C)
+        return resid_dropout.forward(c_proj.forward(y));
+
+        Tensor Heads(Tensor t) => t.view(B, T, _heads, C / _heads).transpose(1, 2); // (B, T, C) -> (B, nh, T, hs)
+    }
+}
+
+/// <summary>The feed-forward half of a block: each token thinks for itself.</summary>
+/// <remarks>Not thread safe while training. Disposed with the model.</remarks>
+public sealed class MLP : Module<Tensor, Tensor>
+{
+    private readonly Linear c_fc, c_proj;
+    private readonly Dropout dropout;
+    private readonly ActivationFunction _activation;
+
+    internal MLP(GPTConfig config, Device device) : base(nameof(MLP))
+    {
+        c_fc = Linear(config.NEmbd, config.InnerSize, config.Bias, device);
+        c_proj = Linear(config.InnerSize, config.NEmbd, config.Bias, device);
+        dropout = Dropout(config.ResidualDropout);
+        _activation = config.Activation;
+        RegisterComponents();
+    }
+
+    /// <summary>Widens, bends, narrows.</summary>
+    /// <param name="x">(B, T, C), after the layer norm.</param>
+    /// <returns>(B, T, C), to be added to the residual stream.</returns>
+    public override Tensor forward(Tensor x) =>
+        dropout.forward(c_proj.forward(Activate(c_fc.forward(x)))); // (B, T, C) -> (B, T, 4C) -> (B, T, C)
+
+    private Tensor Activate(Tensor x) => _activation switch
+    {
+        ActivationFunction.GeluNew or ActivationFunction.GeluPytorchTanh => F.gelu(x, TorchSharp.Modules.GELU.Approximate.tanh),
+        ActivationFunction.Gelu => F.gelu(x),
+        ActivationFunction.Relu => F.relu(x),
+        ActivationFunction.Silu => F.silu(x),
+        _ => x.tanh(),
+    };
+}
+
+/// <summary>One transformer block: attention, then MLP, each behind a layer norm and beside a residual connection.</summary>
+/// <remarks>Not thread safe while training. Disposed with the model.</remarks>
+public sealed class Block : Module<Tensor, Tensor>
+{
+    private readonly LayerNorm ln_1, ln_2;
+    private readonly CausalSelfAttention attn;
+    private readonly MLP mlp;
+
+    internal Block(GPTConfig config, int layer, Device device) : base(nameof(Block))
+    {
+        ln_1 = LayerNorm([config.NEmbd], config.LayerNormEpsilon, bias: config.Bias, device: device);
+        attn = new CausalSelfAttention(config, layer, device);
+        ln_2 = LayerNorm([config.NEmbd], config.LayerNormEpsilon, bias: config.Bias, device: device);
+        mlp = new MLP(config, device);
+        RegisterComponents();
+    }
+
+    /// <summary>Runs the block on the residual stream.</summary>
+    /// <param name="x">(B, T, C).</param>
+    /// <returns>(B, T, C).</returns>
+    public override Tensor forward(Tensor x)
+    {
+        x = x + attn.forward(ln_1.forward(x));
+        return x + mlp.forward(ln_2.forward(x));
+    }
+}
+
+/// <summary>GPT-2: embeddings, <see cref="GPTConfig.NLayer"/> blocks, a last layer norm, and the projection to the vocabulary.</summary>
+/// <remarks>
+/// Parameters are float32 and bear the names of the checkpoint. A tied output projection is not a parameter of its own:
+/// it is <c>wte.weight</c>, so that an optimizer sees it once. Not thread safe while training.
+/// </remarks>
+public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? Loss)>
+{
+    private readonly Embedding wte, wpe;
+    private readonly Dropout drop;
+    private readonly ModuleList<Block> h;
+    private readonly LayerNorm ln_f;
+    private readonly Linear? lm_head;
+
+    /// <summary>Builds the network with nanoGPT's initial weights, drawn from torch's global generator.</summary>
+    /// <param name="config">Shape and arithmetic.</param>
+    /// <param name="device">Where the parameters live; null for the CPU.</param>
+    /// <exception cref="ArgumentException"><paramref name="config"/> is not valid.</exception>
+    /// <exception cref="BackendException">libtorch cannot be loaded.</exception>
+    public GPTModel(GPTConfig config, Device? device = null) : base(nameof(GPTModel))
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        config.Validate();
+        device ??= CPU;
+        Config = config;
+
+        wte = Embedding(config.VocabSize, config.NEmbd, device: device);
+        wpe = Embedding(config.BlockSize, config.NEmbd, device: device);
+        drop = Dropout(config.EmbeddingDropout);
+        h = ModuleList(Enumerable.Range(0, config.NLayer).Select(layer => new Block(config, layer, device)).ToArray());
+        ln_f = LayerNorm([config.NEmbd], config.LayerNormEpsilon, bias: config.Bias, device: device);
+        lm_head = config.TieWordEmbeddings ? null : Linear(config.NEmbd, config.VocabSize, hasBias: false, device: device);
+        RegisterComponents();
+        InitializeWeights();
+    }
+
+    /// <summary>Shape and arithmetic of this network.</summary>
+    public GPTConfig Config { get; private set; }
+
+    /// <summary>The blocks, in order.</summary>
+    public IReadOnlyList<Block> Blocks => [.. h];
+
+    /// <summary>Where the parameters live.</summary>
+    public Device Device => wte.weight!.device;
+
+    /// <summary>Computes logits, and the loss where targets are given.</summary>
+    /// <param name="idx">Token ids, int64 (B, T), T at most <see cref="GPTConfig.BlockSize"/>.</param>
+    /// <param name="targets">The id that should follow at each position, int64 (B, T); -1 is not counted. Null for inference.</param>
+    /// <returns>
+    /// With targets: logits (B, T, V) and the mean cross entropy, a scalar. Without: the logits of the last position,
+    /// (B, 1, V), and null.
+    /// </returns>
+    /// <exception cref="ArgumentException">A shape or type is not as above.</exception>
+    public override (Tensor Logits, Tensor? Loss) forward(Tensor idx, Tensor? targets)
+    {
+        var x = Embed(idx);
+        foreach (var block in h) x = block.forward(x);
+
+        if (targets is null)
+            return (Logits(x.narrow(1, x.size(1) - 1, 1)), null); // (B, T, C) -> (B, 1, C) -> (B, 1, V)
+
+        if (targets.dtype != int64 || !targets.shape.SequenceEqual(idx.shape))
+            throw new ArgumentException($"targets is {Describe(targets)}; must be int64 of idx's shape, {Describe(idx)}.", nameof(targets));
+        var logits = Logits(x);
+        var loss = F.cross_entropy(logits.view(-1, logits.size(2)), targets.view(-1), ignore_index: -1);
+        return (logits, loss);
+    }
+
+    /// <summary>The first half of <see cref="forward"/>: token plus position embedding.</summary>
+    /// <param name="idx">Token ids, int64 (B, T).</param>
+    /// <returns>The residual stream before the first block, (B, T, C).</returns>
+    /// <exception cref="ArgumentException">A shape or type is not as above.</exception>
+    public Tensor Embed(Tensor idx)
+    {
+        ArgumentNullException.ThrowIfNull(idx);
+        if (idx.dtype != int64 || idx.dim() != 2 || idx.size(1) < 1 || idx.size(1) > Config.BlockSize)
+            throw new ArgumentException($"idx is {Describe(idx)}; must be int64 (B, T) with T from 1 to block_size ({Config.BlockSize}).", nameof(idx));
+
+        var positions = arange(idx.size(1), dtype: int64, device: idx.device); // (T)
+        return drop.forward(wte.forward(idx) + wpe.forward(positions)); // (B, T, C) + (T, C) -> (B, T, C)
+    }
+
+    /// <summary>The last step of <see cref="forward"/>: layer norm and projection to the vocabulary.</summary>
+    /// <param name="x">The residual stream after the last block, (B, T, C).</param>
+    /// <returns>Logits, (B, T, V).</returns>
+    public Tensor Logits(Tensor x)
+    {
+        x = ln_f.forward(x);
+        return lm_head is null ? F.linear(x, wte.weight!) : lm_head.forward(x);
+    }
+
+    /// <summary>Shortens the context: keeps the first positions and forgets the rest.</summary>
+    /// <param name="blockSize">From 1 to the present <see cref="GPTConfig.BlockSize"/>. Make optimizers after this, not before.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="blockSize"/> is outside that range.</exception>
+    public void CropBlockSize(int blockSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(blockSize, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(blockSize, Config.BlockSize);
+        using var _ = no_grad();
+        wpe.weight = new Parameter(wpe.weight!.narrow(0, 0, blockSize).clone());
+        Config = Config with { BlockSize = blockSize };
+    }
+
+    // nanoGPT model.py: normal weights, zero biases; projections into the residual stream are scaled down by the number
+    // of additions to it (GPT-2 paper 2.3).
+    private void InitializeWeights()
+    {
+        using var _ = no_grad();
+        var deviation = Config.InitializerRange;
+        foreach (var (name, parameter) in named_parameters())
+        {
+            if (name.EndsWith("c_proj.weight", StringComparison.Ordinal))
+                init.normal_(parameter, 0, deviation / Math.Sqrt(2 * Config.NLayer));
+            else if (parameter.dim() == 2)
+                init.normal_(parameter, 0, deviation);
+            else if (name.EndsWith("bias", StringComparison.Ordinal))
+                init.zeros_(parameter);
+        }
+    }
+
+    private static string Describe(Tensor tensor) => $"{tensor.dtype} ({string.Join(", ", tensor.shape)})";
+}
