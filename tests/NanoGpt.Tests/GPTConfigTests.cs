@@ -27,11 +27,11 @@ public sealed class GPTConfigTests
     [Fact]
     public void Validation_names_every_fault_at_once()
     {
-        var config = new GPTConfig { NEmbd = 10, NHead = 3, NLayer = 0, ResidualDropout = 1, LayerNormEpsilon = 0, EosTokenId = 50257 };
+        var config = new GPTConfig { NEmbd = 10, NHead = 3, NLayer = 0, ResidualDropout = 1, LayerNormEpsilon = 0, EosTokenId = -1 };
 
         var message = Assert.Throws<ArgumentException>(config.Validate).Message;
 
-        foreach (var name in new[] { "n_embd (10)", "n_layer is 0", "resid_pdrop is 1", "layer_norm_epsilon is 0", "eos_token_id is 50257" })
+        foreach (var name in new[] { "n_embd (10)", "n_layer is 0", "resid_pdrop is 1", "layer_norm_epsilon is 0", "eos_token_id is -1" })
             Assert.Contains(name, message);
     }
 }
