@@ -1,0 +1,59 @@
+// One option: a property of an options record under its snake_case name.
+
+using System.Collections;
+using System.Reflection;
+using System.Text;
+
+namespace NanoGpt.Samples.CommandLine;
+
+/// <param name="Path">From the options record to the property; more than one where the record holds another record.</param>
+/// <param name="Default">The value when nothing is given.</param>
+internal sealed record Option(IReadOnlyList<PropertyInfo> Path, object? Default)
+{
+    private PropertyInfo Property => Path[^1];
+
+    public string Name { get; } = SnakeCase(Path[^1].Name);
+
+    public Type Type { get; } = Nullable.GetUnderlyingType(Path[^1].PropertyType) ?? Path[^1].PropertyType;
+
+    public bool IsFlag => Type == typeof(bool);
+
+    public bool IsList => Type == typeof(IReadOnlyList<string>);
+
+    public bool IsPositional => Property.IsDefined(typeof(PositionalAttribute));
+
+    public bool MayBeNull => Nullable.GetUnderlyingType(Property.PropertyType) is not null;
+
+    /// <summary>One sentence, from the property's XML documentation.</summary>
+    public string Description => XmlDocs.SummaryOf(Property);
+
+    /// <summary>The default as a user would type it, or null where there is nothing to show.</summary>
+    public string? DefaultText => Default switch
+    {
+        null or "" or ICollection { Count: 0 } => null,
+        "\n" => "\\n",
+        _ => ValueText.Format(Default),
+    };
+
+    /// <summary>Sets the property, in the record that holds it.</summary>
+    public void Set(object options, object? value)
+    {
+        var owner = Path.SkipLast(1).Aggregate(options, (holder, property) => property.GetValue(holder)!);
+        Property.SetValue(owner, value);
+    }
+
+    /// <summary><c>NLayer</c> to <c>n_layer</c>, <c>Beta1</c> to <c>beta1</c>.</summary>
+    public static string SnakeCase(string name)
+    {
+        var result = new StringBuilder();
+        for (var i = 0; i < name.Length; i++)
+        {
+            var startsWord = char.IsUpper(name[i]) && i > 0
+                && (!char.IsUpper(name[i - 1]) || (i + 1 < name.Length && char.IsLower(name[i + 1])));
+            if (startsWord) result.Append('_');
+            result.Append(char.ToLowerInvariant(name[i]));
+        }
+
+        return result.ToString();
+    }
+}

@@ -1,0 +1,68 @@
+// All options of one command, found by reflection in its options record. A property that holds another record (the
+// library's TrainerOptions, say) contributes that record's properties, so that no option is declared twice.
+
+using System.Reflection;
+
+namespace NanoGpt.Samples.CommandLine;
+
+/// <summary>An option and the text given for it.</summary>
+/// <param name="Name">The option's name, without dashes.</param>
+/// <param name="Text">The value as typed.</param>
+/// <param name="Where">The config file that says so; null for the command line.</param>
+internal sealed record Setting(string Name, string Text, string? Where = null);
+
+internal sealed class OptionTable
+{
+    private readonly Func<object> create;
+
+    private OptionTable(Func<object> create, IReadOnlyList<Option> all)
+    {
+        this.create = create;
+        All = all;
+    }
+
+    public IReadOnlyList<Option> All { get; }
+
+    public IReadOnlyList<Option> Positionals => [.. All.Where(option => option.IsPositional)];
+
+    public static OptionTable For(Type type)
+    {
+        object Create() => Activator.CreateInstance(type)!;
+        return new OptionTable(Create, [.. Options(Create(), [])]);
+    }
+
+    /// <exception cref="UsageException">There is no such option.</exception>
+    public Option Find(string name, string? where = null)
+    {
+        var known = name.Replace('-', '_');
+        return All.FirstOrDefault(option => option.Name == known)
+            ?? throw new UsageException((where is null ? "" : where + ": ") + UnknownName.Message("option", known, All.Select(o => o.Name)));
+    }
+
+    /// <summary>A new options record with <paramref name="settings"/> applied; later ones win, except that lists collect.</summary>
+    public object Bind(IEnumerable<Setting> settings)
+    {
+        var options = create();
+        foreach (var group in settings.GroupBy(setting => setting.Name))
+        {
+            var option = Find(group.Key);
+            option.Set(options, option.IsList ? group.Select(s => s.Text).ToList() : ValueText.Parse(option, group.Last().Text));
+        }
+
+        return options;
+    }
+
+    private static IEnumerable<Option> Options(object holder, IReadOnlyList<PropertyInfo> path)
+    {
+        foreach (var property in holder.GetType().GetProperties().Where(p => p.CanWrite))
+        {
+            IReadOnlyList<PropertyInfo> here = [.. path, property];
+            var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+            var value = property.GetValue(holder);
+            if (ValueText.IsSupported(type))
+                yield return new Option(here, value);
+            else if (value is not null && type.GetMethod("<Clone>$") is not null) // a record
+                foreach (var inner in Options(value, here)) yield return inner;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// The commands, in the order in which a newcomer meets them.
+
+using NanoGpt.Samples.Commands;
+
+namespace NanoGpt.Samples;
+
+internal static class CommandList
+{
+    public static IReadOnlyList<Command> All { get; } =
+    [
+        new DoctorCommand(),
+    ];
+
+    public static Command? Find(string name) => All.FirstOrDefault(command => command.Name == name);
+}
