@@ -34,9 +34,9 @@ internal sealed class OptionTable
     /// <exception cref="UsageException">There is no such option.</exception>
     public Option Find(string name, string? where = null)
     {
-        var known = name.Replace('-', '_');
-        return All.FirstOrDefault(option => option.Name == known)
-            ?? throw new UsageException((where is null ? "" : where + ": ") + UnknownName.Message("option", known, All.Select(o => o.Name)));
+        var spelling = Spelling(name);
+        return All.FirstOrDefault(option => Spelling(option.Name) == spelling)
+            ?? throw new UsageException((where is null ? "" : where + ": ") + UnknownName.Message("option", name, All.Select(o => o.Name)));
     }
 
     /// <summary>A new options record with <paramref name="settings"/> applied; later ones win, except that lists collect.</summary>
@@ -51,6 +51,10 @@ internal sealed class OptionTable
 
         return options;
     }
+
+    // top_k, top-k and topk are one option.
+    private static string Spelling(string name) =>
+        name.Replace("-", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
 
     private static IEnumerable<Option> Options(object holder, IReadOnlyList<PropertyInfo> path)
     {

@@ -1,4 +1,4 @@
-// Values as users type them: Python's and C#'s spelling of true, numbers with a point, enums in snake_case.
+// Values as users type them: Python's and C#'s spelling of true, numbers with a point, enums in small letters.
 
 using System.Globalization;
 
@@ -37,7 +37,7 @@ internal static class ValueText
     public static string Format(object value) => value switch
     {
         bool flag => flag ? "True" : "False",
-        Enum name => Option.SnakeCase(name.ToString()),
+        Enum name => name.ToString().ToLowerInvariant(),
         double real => FormatReal(real),
         float real => FormatReal(real),
         IFormattable formattable => formattable.ToString(null, Invariant),
@@ -58,7 +58,7 @@ internal static class ValueText
     private static string Expected(Option option)
     {
         if (option.IsFlag) return "True or False";
-        if (option.Type.IsEnum) return "one of " + string.Join(", ", Enum.GetNames(option.Type).Select(Option.SnakeCase));
+        if (option.Type.IsEnum) return "one of " + string.Join(", ", Enum.GetNames(option.Type).Select(name => name.ToLowerInvariant()));
         var kind = option.Type == typeof(double) || option.Type == typeof(float) ? "a number" : "a whole number";
         return option.DefaultText is { } example ? $"{kind}, for example --{option.Name}={example}" : kind;
     }
