@@ -1,8 +1,12 @@
 // What this machine has, what would be chosen, and why. The first thing to paste into a bug report.
 
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using NanoGpt.Samples.Terminal;
+using TorchSharp;
 
 namespace NanoGpt.Samples.Commands;
 
@@ -14,33 +18,71 @@ internal sealed class DoctorCommand : Command<DoctorOptions>
 
     public override string Summary => "what this machine has, and what would be used";
 
-    public override IReadOnlyList<string> Examples => ["doctor"];
+    public override IReadOnlyList<string> Examples => ["doctor", "doctor > report.txt"];
 
     protected override Task RunAsync(DoctorOptions options, Session session)
     {
         var screen = session.Output;
-        foreach (var (name, value) in Findings()) screen.Line($"{screen.Paint(Ink.Cyan, $"{name,-12}")}{value}");
-        return Task.CompletedTask;
+        var isWell = true;
+        foreach (var (name, value) in Machine().Concat(Torch(ref isWell))) screen.Line($"{screen.Paint(Ink.Cyan, $"{name,-12}")}{value}");
+        return isWell ? Task.CompletedTask : throw new BackendException("libtorch cannot be used: training will not work here, generating on the CPU will.");
     }
 
-    private static IEnumerable<(string Name, string Value)> Findings()
+    private static IEnumerable<(string Name, string Value)> Machine()
     {
-        yield return ("system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}");
-        yield return ("runtime", RuntimeInformation.FrameworkDescription);
-        yield return ("processor", $"{Environment.ProcessorCount} logical cores; {string.Join(", ", ProcessorFeatures())}");
+        yield return ("nanogpt", typeof(GPTConfig).Assembly.GetName().Version!.ToString(3));
+        yield return ("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}");
+        yield return ("system", RuntimeInformation.OSDescription);
+        yield return ("processor", $"{ProcessorName()}, {Environment.ProcessorCount} logical cores for this process");
+        yield return ("vectors", string.Join(", ", VectorExtensions()));
         yield return ("memory", $"{Figures.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} for this process");
+        yield return ("disk", $"{Figures.Bytes(new DriveInfo(Environment.CurrentDirectory).AvailableFreeSpace)} free here");
+        yield return ("terminal", $"{(Console.IsOutputRedirected ? "redirected" : $"{Console.WindowWidth} columns")}, TERM={Variable("TERM")}, NO_COLOR={Variable("NO_COLOR")}");
+        foreach (var name in new[] { "NANOGPT_LIBTORCH", "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "OMP_NUM_THREADS" })
+        {
+            if (Environment.GetEnvironmentVariable(name) is { Length: > 0 } value) yield return ("variable", $"{name}={value}");
+        }
     }
 
-    private static IEnumerable<string> ProcessorFeatures()
+    private static List<(string Name, string Value)> Torch(ref bool isWell)
     {
-        foreach (var (name, isSupported) in new[]
+        try
         {
-            ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("AVX-512F", Avx512F.IsSupported), ("AVX-512BW", Avx512BW.IsSupported),
-            ("AVX-VNNI", AvxVnni.IsSupported), ("NEON", System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported),
-            ("SDOT", System.Runtime.Intrinsics.Arm.Dp.IsSupported),
-        })
-        {
-            if (isSupported) yield return name;
+            // Any use of NanoGpt makes TorchSharp's own calls work, also where TorchSharp alone could not load.
+            RuntimeHelpers.RunModuleConstructor(typeof(GPTModel).Module.ModuleHandle);
+            var hasCuda = torch.cuda.is_available();
+            var libtorch = Process.GetCurrentProcess().Modules.Cast<ProcessModule>().FirstOrDefault(m => m.ModuleName.Contains("torch_cpu", StringComparison.Ordinal));
+            return
+            [
+                ("libtorch", $"{torch.__version__} from {libtorch?.FileName ?? "an unknown place"}, {torch.get_num_threads()} threads"),
+                ("gpu", hasCuda ? $"{torch.cuda.device_count()} CUDA device(s)" : torch.mps_is_available() ? "Apple (mps)" : "none that libtorch can use"),
+                ("device", hasCuda ? "cuda, because there is one" : torch.mps_is_available() ? "mps, because there is one" : "cpu, because there is no GPU"),
+            ];
         }
+        catch (Exception e) when (e is BackendException or TypeInitializationException or DllNotFoundException or NotSupportedException)
+        {
+            isWell = false;
+            return [("libtorch", e.GetBaseException().Message)];
+        }
+    }
+
+    private static string Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : "(not set)";
+
+    private static string ProcessorName()
+    {
+        if (!OperatingSystem.IsLinux()) return RuntimeInformation.OSArchitecture.ToString();
+        var line = File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal));
+        return line?[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim() ?? RuntimeInformation.OSArchitecture.ToString();
+    }
+
+    private static IEnumerable<string> VectorExtensions()
+    {
+        var known = new (string Name, bool IsThere)[]
+        {
+            ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("AVX-VNNI", AvxVnni.IsSupported), ("AVX-512", Avx512BW.IsSupported),
+            ("AVX10.1", Avx10v1.IsSupported), ("AVX10.2", Avx10v2.IsSupported),
+            ("AdvSimd", AdvSimd.IsSupported), ("Dp", Dp.IsSupported),
+        };
+        return known.Any(e => e.IsThere) ? known.Where(e => e.IsThere).Select(e => e.Name) : ["none"];
     }
 }

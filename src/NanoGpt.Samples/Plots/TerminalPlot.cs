@@ -42,13 +42,19 @@ internal static class TerminalPlot
             screen.Line(new string(' ', labelWidth + 2) + string.Join("   ", curves.Select((c, i) => screen.Paint(Inks[i % Inks.Length], "━━ ") + c.Name)));
     }
 
-    /// <summary>The values as one line of blocks, the newest at the right.</summary>
-    public static string Sparkline(IReadOnlyList<double> values, int width)
+    /// <summary>The whole curve as one line of blocks, its points averaged where they are more than columns.</summary>
+    public static string Sparkline(IReadOnlyList<(double X, double Y)> points, int width)
     {
-        var shown = values.Where(double.IsFinite).TakeLast(width).ToList();
-        if (shown.Count == 0) return "";
-        double low = shown.Min(), high = shown.Max();
-        return string.Concat(shown.Select(v => Blocks[high > low ? (int)((v - low) / (high - low) * (Blocks.Length - 1)) : 0]));
+        var columns = Math.Min(width, points.Count);
+        var means = new double[columns];
+        for (var i = 0; i < columns; i++)
+        {
+            int from = i * points.Count / columns, to = (i + 1) * points.Count / columns;
+            means[i] = points.Skip(from).Take(to - from).Average(point => point.Y);
+        }
+
+        double low = means.DefaultIfEmpty().Min(), high = means.DefaultIfEmpty().Max();
+        return string.Concat(means.Select(mean => Blocks[high > low ? (int)((mean - low) / (high - low) * (Blocks.Length - 1)) : 0]));
     }
 
     private static void Draw(Curve curve, int index, Axis x, Axis y, byte[,] dots, int[,] owner)

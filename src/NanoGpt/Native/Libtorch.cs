@@ -64,6 +64,7 @@ internal static class Libtorch
 
     private static void LoadLibtorch(string? chosen)
     {
+        var folder = chosen;
         var loaded = DynamicLoader.FindLoaded("libtorch_cpu.so");
         if (loaded != 0)
         {
@@ -74,12 +75,13 @@ internal static class Libtorch
                     + "Make the first TorchSharp call after the first use of NanoGpt's network.");
             }
 
-            return;
+            // TorchSharp, whose own first call brings us here, has loaded this one only: the rest comes from beside it.
+            folder = Path.GetDirectoryName(path) is { Length: > 0 } beside ? beside : null;
         }
 
         foreach (var name in LibtorchFiles.Libraries)
         {
-            var path = chosen is null ? LibtorchFiles.Find(name) : Path.Combine(chosen, name);
+            var path = folder is null ? LibtorchFiles.Find(name) : Path.Combine(folder, name);
             if (path is not null) CheckNeighbours(path);
             if (DynamicLoader.Open(path ?? name, out var error) != 0) continue;
             throw path is null ? Missing(name, error) : Unusable(path, error);

@@ -40,6 +40,20 @@ public sealed class PlotTests
     }
 
     [Fact]
-    public void Sparkline_spans_from_the_lowest_block_to_the_highest() =>
-        Assert.Equal("▁▄█▄", TerminalPlot.Sparkline([9, 0, 1, 2, 1], width: 4));
+    public void Sparkline_spans_from_the_lowest_block_to_the_highest_and_averages_what_is_too_wide()
+    {
+        double[] values = [4, 4, 0, 0, 1, 3, 3, 5];
+        var points = values.Select((y, x) => ((double)x, y)).ToList();
+        Assert.Equal("█▁▄█", TerminalPlot.Sparkline(points, width: 4));
+        Assert.Equal("▆▆▁▁▂▅▅█", TerminalPlot.Sparkline(points, width: 80));
+    }
+
+    [Fact]
+    public void A_growing_curve_stays_small_and_keeps_its_mean()
+    {
+        var curve = new RunningCurve(capacity: 100);
+        for (var i = 0; i < 6400; i++) curve.Add(i, i % 2);
+        Assert.InRange(curve.Points.Count, 50, 100);
+        Assert.All(curve.Points, point => Assert.Equal(0.5, point.Y));
+    }
 }
