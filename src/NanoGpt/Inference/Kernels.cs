@@ -1,0 +1,69 @@
+// The arithmetic of the engine behind one abstract class, so that the instruction set is chosen once, by what the
+// processor has, and tests can choose each. Knows rows of numbers, no model.
+
+namespace NanoGpt.Inference;
+
+/// <summary>One implementation of the engine's arithmetic. Stateless, so safe to share.</summary>
+/// <remarks>
+/// Each result is summed in the same order whatever the number of rows: a row computed in a batch is equal, bit by bit, to
+/// the row computed alone. Prompt caches, batches and speculative rows rely on it.
+/// </remarks>
+internal abstract unsafe class Kernels
+{
+    /// <summary>Lengths of rows are rounded up to this many floats, which every vector width divides.</summary>
+    public const int RowAlignment = 32;
+
+    /// <summary>Name for logs and benchmarks.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Outputs that lie side by side in a panel: two vectors.</summary>
+    public abstract int PanelWidth { get; }
+
+    /// <summary>All implementations that this processor can run, the best first.</summary>
+    public static IReadOnlyList<Kernels> Supported { get; } = FindSupported();
+
+    /// <summary>The fastest implementation that this processor can run.</summary>
+    public static Kernels Best => Supported[0];
+
+    /// <summary>Floats in a row of <paramref name="length"/> values.</summary>
+    public static int PaddedLength(int length) => checked(length + RowAlignment - 1) / RowAlignment * RowAlignment;
+
+    /// <summary>destination += a * panels, for some rows of a and some panels side by side.</summary>
+    /// <param name="a">First row, <paramref name="columnPairs"/> * 2 values.</param>
+    /// <param name="aStride">From one row of a to the next, in floats.</param>
+    /// <param name="rows">Rows of a and of the destination.</param>
+    /// <param name="panels">First panel.</param>
+    /// <param name="panelCount">Panels to multiply with.</param>
+    /// <param name="columnPairs">Half the number of columns of a.</param>
+    /// <param name="destination">First row: panelCount * PanelWidth values.</param>
+    /// <param name="destinationStride">From one row of the destination to the next, in floats.</param>
+    public abstract void MultiplyAdd(
+        float* a, nint aStride, int rows, Panels panels, int panelCount, int columnPairs, float* destination, nint destinationStride);
+
+    /// <summary>output = (x - mean) / sqrt(variance + epsilon) * weight + bias.</summary>
+    /// <param name="x">The values.</param>
+    /// <param name="weight">As many values.</param>
+    /// <param name="bias">As many values, or null.</param>
+    /// <param name="epsilon">Added to the variance.</param>
+    /// <param name="length">How many values.</param>
+    /// <param name="output">Room for as many values.</param>
+    public abstract void LayerNorm(float* x, float* weight, float* bias, float epsilon, int length, float* output);
+
+    /// <summary>x += y. Whole vectors: up to <see cref="PaddedLength"/> values are touched.</summary>
+    public abstract void Add(float* x, float* y, int length);
+
+    /// <summary>x = function(x). Whole vectors: up to <see cref="PaddedLength"/> values are touched; 0 stays 0.</summary>
+    public abstract void Activate(ActivationFunction function, float* x, int length);
+
+    /// <summary>x = softmax(x * scale).</summary>
+    public abstract void Softmax(float* x, int length, float scale);
+
+    private static List<Kernels> FindSupported()
+    {
+        var supported = new List<Kernels>();
+        if (Simd512.IsSupported) supported.Add(new SimdKernels<Simd512, System.Runtime.Intrinsics.Vector512<float>>("AVX-512"));
+        if (Simd256.IsSupported) supported.Add(new SimdKernels<Simd256, System.Runtime.Intrinsics.Vector256<float>>("AVX2"));
+        supported.Add(new SimdKernels<SimdPortable, System.Numerics.Vector<float>>("portable"));
+        return supported;
+    }
+}

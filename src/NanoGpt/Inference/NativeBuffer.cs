@@ -1,0 +1,79 @@
+// Zeroed native memory, aligned for vectors and, where it is large, for huge pages. Not an array: weights and caches pass
+// two gigabytes and must not move.
+
+using System.Runtime.InteropServices;
+
+namespace NanoGpt.Inference;
+
+/// <summary>A block of zeroed native memory. Freed by Dispose, or by the finalizer where nobody does.</summary>
+internal sealed unsafe partial class NativeBuffer : IDisposable
+{
+    private const long HugePage = 2 << 20;
+    private const int CacheLine = 64;
+    private const int AdviseHugePages = 14; // MADV_HUGEPAGE
+
+    private readonly byte* data;
+    private readonly long reserved;
+    private byte* allocation;
+
+    /// <summary>Allocates and zeroes.</summary>
+    /// <param name="length">Bytes; some more may be read, not written, beyond the end (vector loads, prefetches).</param>
+    public NativeBuffer(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        Length = length;
+        var isLarge = length >= 2 * HugePage;
+        var alignment = isLarge ? HugePage : CacheLine;
+        reserved = checked(length + Slack + alignment);
+
+        // calloc takes large blocks from the system, which hands out pages that are zero already, on first touch.
+        allocation = (byte*)NativeMemory.AllocZeroed((nuint)reserved);
+        data = (byte*)(((long)allocation + alignment - 1) & -alignment);
+        if (isLarge && OperatingSystem.IsLinux()) TryUseHugePages(data, length / HugePage * HugePage);
+        GC.AddMemoryPressure(reserved);
+    }
+
+    ~NativeBuffer() => Free();
+
+    /// <summary>Bytes that may be read, though not relied on, beyond the end of any buffer.</summary>
+    public const int Slack = 256;
+
+    public long Length { get; }
+
+    public byte* Bytes => data;
+
+    public float* Floats => (float*)data;
+
+    public static NativeBuffer OfFloats(long count) => new(checked(count * sizeof(float)));
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        if (allocation is null) return;
+        NativeMemory.Free(allocation);
+        allocation = null;
+        GC.RemoveMemoryPressure(reserved);
+    }
+
+    /// <summary>Huge pages spare address lookups when gigabytes stream by; a kernel without them changes nothing.</summary>
+    private static void TryUseHugePages(byte* address, long length)
+    {
+        try
+        {
+            _ = MemoryAdvise(address, (nuint)length, AdviseHugePages);
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            // Only speed depends on it.
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int MemoryAdvise(byte* address, nuint length, int advice);
+}
