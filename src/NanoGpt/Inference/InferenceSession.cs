@@ -38,7 +38,11 @@ internal sealed class InferenceSession : IDisposable
     }
 
     /// <summary>Appends one id and returns the logits after it. The span is valid until the next call.</summary>
-    public ReadOnlySpan<float> Decode(int id) => Prefill([id]);
+    public ReadOnlySpan<float> Decode(int id)
+    {
+        model.Run([Append([id])]);
+        return logits;
+    }
 
     /// <summary>Appends ids to several sessions of one model and computes them together; see <see cref="Logits"/> of each.</summary>
     public static void Prefill(IReadOnlyList<(InferenceSession Session, int[] NewIds)> batch)
