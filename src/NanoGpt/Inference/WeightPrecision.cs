@@ -1,9 +1,9 @@
 // How the managed engine keeps the weights it multiplies by.
 
-namespace NanoGpt;
+namespace NanoGpt.Inference;
 
 /// <summary>How the CPU engine stores the matrices of a model. Biases, layer norms and positions stay float32.</summary>
-public enum WeightPrecision
+internal enum WeightPrecision
 {
     /// <summary>4 bytes a weight; the reference.</summary>
     Float32,
