@@ -6,6 +6,7 @@ namespace NanoGpt.Inference;
 internal sealed class Candidates
 {
     private (float Score, int Id)[] _items = [];
+    private double[] _weights = [];
 
     /// <summary>How many are left.</summary>
     public int Count { get; private set; }
@@ -19,7 +20,7 @@ internal sealed class Candidates
     /// </summary>
     public void Fill(ReadOnlySpan<float> logits, float temperature, int topK)
     {
-        if (_items.Length < logits.Length) _items = new (float, int)[logits.Length];
+        if (_items.Length < logits.Length) (_items, _weights) = (new (float, int)[logits.Length], new double[logits.Length]);
         var threshold = topK > 0 && topK < logits.Length ? KthLargest(logits, topK) : float.NegativeInfinity;
         Count = 0;
         for (var id = 0; id < logits.Length; id++)
@@ -31,20 +32,19 @@ internal sealed class Candidates
     /// <summary>Keeps the smallest set of most likely ids whose probabilities reach <paramref name="p"/>; at least one.</summary>
     public void KeepTopP(double p)
     {
-        // A heap by score, largest first: mostly few have to be taken out of many.
-        var (largest, total) = Sum();
+        // A heap by score, largest first: mostly few have to be taken out of many. The kept ones gather at the end.
+        var wanted = p * Weigh();
         for (var i = Count / 2 - 1; i >= 0; i--) SiftDown(i, Count);
-        var sum = 0.0;
-        var kept = 0;
-        while (kept < Count && (sum < p || kept == 0))
+        var largest = _items[0].Score;
+        var (sum, kept) = (0.0, 0);
+        while (kept < Count && (sum < wanted || kept == 0))
         {
-            sum += Math.Exp(_items[0].Score - largest) / total;
+            sum += Weight(_items[0].Score, largest);
             kept++;
             (_items[0], _items[Count - kept]) = (_items[Count - kept], _items[0]);
             SiftDown(0, Count - kept);
         }
 
-        // The kept ones were put at the end.
         Array.Copy(_items, Count - kept, _items, 0, kept);
         Count = kept;
     }
@@ -52,42 +52,40 @@ internal sealed class Candidates
     /// <summary>Keeps the ids at least <paramref name="p"/> times as likely as the most likely one.</summary>
     public void KeepMinP(double p)
     {
-        var (largest, _) = Sum();
-        Keep(item => Math.Exp(item.Score - largest) >= p);
+        Weigh();
+        Keep(i => _weights[i] >= p);
     }
 
     /// <summary>Keeps the ids whose information is closest to the entropy, until their probabilities reach <paramref name="p"/>.</summary>
     public void KeepTypicalP(double p)
     {
-        var (largest, total) = Sum();
-        var logTotal = Math.Log(total);
-        double LogProbability((float Score, int Id) item) => item.Score - largest - logTotal;
-        var entropy = 0.0;
-        foreach (var item in Items) entropy -= Math.Exp(LogProbability(item)) * LogProbability(item);
+        var total = Weigh();
+        var probabilities = _weights.Take(Count).Select(weight => weight / total).ToArray();
+        var information = probabilities.Select(q => -Math.Log(q)).ToArray();
+        var entropy = probabilities.Zip(information, (q, i) => q == 0 ? 0 : q * i).Sum();
+        var distances = information.Select(i => Math.Abs(i - entropy)).ToArray();
 
-        double Distance((float Score, int Id) item) => Math.Abs(-LogProbability(item) - entropy);
-        var sorted = Items.ToArray().OrderBy(Distance).ToArray();
+        var order = Enumerable.Range(0, Count).OrderBy(i => distances[i]).ToArray();
         var (sum, last) = (0.0, 0);
-        for (var i = 0; i < sorted.Length && sum < p; i++)
+        for (var i = 0; i < order.Length && sum < p; i++)
         {
-            sum += Math.Exp(LogProbability(sorted[i]));
+            sum += probabilities[order[i]];
             last = i;
         }
 
-        var farthest = Distance(sorted[last]);
-        Keep(item => Distance(item) <= farthest);
+        var farthest = distances[order[last]];
+        Keep(i => distances[i] <= farthest);
     }
 
     /// <summary>Draws one by their probabilities.</summary>
     /// <param name="uniform">A number from 0 up to, not including, 1.</param>
     public int Draw(double uniform)
     {
-        var (largest, total) = Sum();
-        var left = uniform * total;
-        foreach (var (score, id) in Items)
+        var left = uniform * Weigh();
+        for (var i = 0; i < Count; i++)
         {
-            left -= Math.Exp(score - largest);
-            if (left < 0) return id;
+            left -= _weights[i];
+            if (left < 0) return _items[i].Id;
         }
 
         return _items[Count - 1].Id; // The sum was rounded up.
@@ -96,31 +94,39 @@ internal sealed class Candidates
     /// <summary>The distribution that <see cref="Draw"/> draws from, over the whole vocabulary.</summary>
     public double[] Distribution(int vocabSize)
     {
-        var (largest, total) = Sum();
+        var total = Weigh();
         var result = new double[vocabSize];
-        foreach (var (score, id) in Items) result[id] = Math.Exp(score - largest) / total;
+        for (var i = 0; i < Count; i++) result[_items[i].Id] = _weights[i] / total;
         return result;
     }
 
-    private void Keep(Func<(float Score, int Id), bool> condition)
+    private void Keep(Func<int, bool> condition)
     {
         var kept = 0;
-        foreach (var item in Items)
+        for (var i = 0; i < Count; i++)
         {
-            if (condition(item)) _items[kept++] = item;
+            if (condition(i)) _items[kept++] = _items[i];
         }
 
         Count = kept;
     }
 
-    private (float Largest, double Total) Sum()
+    /// <summary>Computes how likely each is beside the most likely one, and returns the sum.</summary>
+    private double Weigh()
     {
         var largest = float.NegativeInfinity;
         foreach (var (score, _) in Items) largest = MathF.Max(largest, score);
         var total = 0.0;
-        foreach (var (score, _) in Items) total += Math.Exp(score - largest);
-        return (largest, total);
+        for (var i = 0; i < Count; i++)
+        {
+            _weights[i] = Weight(_items[i].Score, largest);
+            total += _weights[i];
+        }
+
+        return total;
     }
+
+    private static double Weight(float score, float largest) => Math.Exp((double)score - largest);
 
     /// <summary>The k-th largest logit, by a heap of the k largest so far with the smallest of them on top.</summary>
     private static float KthLargest(ReadOnlySpan<float> logits, int k)
