@@ -5,7 +5,7 @@ using NanoGpt.IO;
 namespace NanoGpt.Formats;
 
 /// <summary>An open safetensors file whose header is valid. Reading is safe from several threads; disposing is not.</summary>
-internal sealed unsafe class SafetensorsFile : IDisposable
+internal sealed unsafe class SafetensorsFile : ITensorFile
 {
     private readonly SafetensorsHeader header;
 
@@ -13,11 +13,14 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     {
         File = file;
         this.header = header;
+        Stored = header.Tensors.Values.ToDictionary(tensor => tensor.Name, tensor => new StoredTensor(tensor.Name, tensor.Type, tensor.Shape, Data(tensor), file: file));
     }
 
     public MappedFile File { get; }
 
     public IReadOnlyDictionary<string, TensorInfo> Tensors => header.Tensors;
+
+    public IReadOnlyDictionary<string, StoredTensor> Stored { get; }
 
     public IReadOnlyDictionary<string, string> Metadata => header.Metadata;
 

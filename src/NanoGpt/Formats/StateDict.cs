@@ -24,12 +24,12 @@ internal sealed unsafe class StateDict(GPTConfig config, string source, string c
         canonicalName.StartsWith("h.", StringComparison.Ordinal)
         && (canonicalName.EndsWith(".attn.bias", StringComparison.Ordinal) || canonicalName.EndsWith(".attn.masked_bias", StringComparison.Ordinal));
 
-    /// <summary>The name without the prefixes that wrappers put before it.</summary>
+    /// <summary>The name without the prefixes that wrappers put before it, in whatever order.</summary>
     public static string Canonical(string name)
     {
-        foreach (var prefix in Prefixes)
-            if (name.StartsWith(prefix, StringComparison.Ordinal)) name = name[prefix.Length..];
-        return name;
+        var start = 0;
+        while (Prefixes.FirstOrDefault(prefix => name.AsSpan(start).StartsWith(prefix)) is { } prefix) start += prefix.Length;
+        return name[start..];
     }
 
     /// <summary>Checks all names, then all types and shapes, and only then looks at numbers.</summary>
@@ -149,7 +149,8 @@ internal sealed unsafe class StateDict(GPTConfig config, string source, string c
             throw ShapeFault([Describe(head.Name, head, [config.VocabSize, config.NEmbd])]);
 
         var tied = MakeTensor(LmHead, head, isInOut: false);
-        if (tied.Data != embedding.Data && !HaveSameValues(tied, embedding))
+        var isSame = tied.Data == embedding.Data && tied.Type == embedding.Type && tied.IsInOut == embedding.IsInOut;
+        if (!isSame && !HaveSameValues(tied, embedding))
         {
             throw new ModelFormatException(
                 $"{source} has an {LmHead} that differs from {TokenEmbedding}, but {configSource} ties the two. "

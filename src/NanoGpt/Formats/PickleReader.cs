@@ -1,0 +1,344 @@
+// Python's pickle, read as data. A pickle is a program for a stack machine that may name any function and call it; this
+// machine knows the opcodes that plain containers and tensors need and the names in PickleGlobal. It calls nothing, loads
+// nothing, and stops at the first thing it does not know. What each opcode does: Python's Lib/pickletools.py.
+
+using System.Buffers.Binary;
+using System.Text;
+
+namespace NanoGpt.Formats;
+
+/// <summary>Reads one pickle into plain values (see PickleValues.cs).</summary>
+internal ref struct PickleReader
+{
+    /// <summary>The longest pickle in bytes. A checkpoint of GPT-2 xl with its optimizer has 0.4 MB.</summary>
+    public const int MaxLength = 8 << 20;
+
+    /// <summary>About how many bytes of objects one pickle may make.</summary>
+    public const int MaxMemory = 12 << 20;
+
+    /// <summary>The most values waiting on the stack. Python flushes its own after 1,000 items of a container.</summary>
+    public const int MaxStack = 16_384;
+
+    /// <summary>The most containers open at once.</summary>
+    public const int MaxMarks = 1_024;
+
+    /// <summary>Keys and memo entries lie below this.</summary>
+    public const int MaxIndex = 1 << 20;
+
+    private static readonly Dictionary<string, PickleGlobal> Globals = new()
+    {
+        ["collections OrderedDict"] = PickleGlobal.OrderedDict,
+        ["torch._utils _rebuild_tensor_v2"] = PickleGlobal.RebuildTensor,
+        ["torch._utils _rebuild_parameter"] = PickleGlobal.RebuildParameter,
+        ["torch FloatStorage"] = PickleGlobal.FloatStorage,
+        ["torch HalfStorage"] = PickleGlobal.HalfStorage,
+        ["torch BFloat16Storage"] = PickleGlobal.BFloat16Storage,
+        ["torch DoubleStorage"] = PickleGlobal.DoubleStorage,
+        ["torch LongStorage"] = PickleGlobal.LongStorage,
+        ["torch IntStorage"] = PickleGlobal.IntStorage,
+        ["torch ShortStorage"] = PickleGlobal.ShortStorage,
+        ["torch CharStorage"] = PickleGlobal.CharStorage,
+        ["torch ByteStorage"] = PickleGlobal.ByteStorage,
+        ["torch BoolStorage"] = PickleGlobal.BoolStorage,
+    };
+
+    private readonly ReadOnlySpan<byte> pickle;
+    private readonly string path;
+    private readonly List<object?> stack = [];
+    private readonly List<int> marks = []; // heights of the stack where containers began
+    private readonly Dictionary<int, object?> memo = [];
+    private int position;
+    private int memory;
+
+    private PickleReader(ReadOnlySpan<byte> pickle, string path)
+    {
+        this.pickle = pickle;
+        this.path = path;
+    }
+
+    /// <summary>Reads a pickle.</summary>
+    /// <param name="pickle">The bytes, from the first opcode on.</param>
+    /// <param name="path">Names the file in errors.</param>
+    /// <exception cref="ModelFormatException">It is broken, too large, or names something that is not in the short list.</exception>
+    public static object? Read(ReadOnlySpan<byte> pickle, string path) => new PickleReader(pickle, path).Run();
+
+    private object? Run()
+    {
+        if (pickle.Length > MaxLength) throw Fault($"has {pickle.Length} bytes, the limit is {MaxLength}");
+        while (true)
+        {
+            var opcode = (char)TakeByte();
+            if (opcode == '.') return Pop(); // STOP
+            if (!RunScalar(opcode) && !RunContainer(opcode) && !RunObject(opcode))
+                throw Fault($"uses opcode 0x{(int)opcode:x2}, which plain data does not need");
+            if (stack.Count > MaxStack) throw Fault($"stacks more than {MaxStack} values");
+        }
+    }
+
+    /// <summary>Values and their bookkeeping.</summary>
+    private bool RunScalar(char opcode)
+    {
+        switch (opcode)
+        {
+            case '\x80': // PROTO
+                if (TakeByte() > 5) throw Fault("is of a protocol above 5");
+                break;
+            case '\x95': Take(sizeof(long)); break; // FRAME: only a hint for readers of streams
+            case 'N': stack.Add(null); break; // NONE
+            case '\x88': Push(true, 24); break; // NEWTRUE
+            case '\x89': Push(false, 24); break; // NEWFALSE
+            case 'K': Push((long)TakeByte(), 24); break; // BININT1
+            case 'M': Push((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2)), 24); break; // BININT2
+            case 'J': Push((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4)), 24); break; // BININT
+            case '\x8a': Push(TakeLong(TakeByte()), 24); break; // LONG1
+            case 'G': Push(BinaryPrimitives.ReadDoubleBigEndian(Take(8)), 24); break; // BINFLOAT
+            case '\x8c': PushString(TakeByte()); break; // SHORT_BINUNICODE
+            case 'X': PushString(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))); break; // BINUNICODE
+            case 'h': Recall(TakeByte()); break; // BINGET
+            case 'j': Recall(TakeIndex()); break; // LONG_BINGET
+            case 'q': Remember(TakeByte()); break; // BINPUT
+            case 'r': Remember(TakeIndex()); break; // LONG_BINPUT
+            case '\x94': Remember(memo.Count); break; // MEMOIZE
+            default: return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Tuples, lists and dicts.</summary>
+    private bool RunContainer(char opcode)
+    {
+        switch (opcode)
+        {
+            case '(': // MARK
+                if (marks.Count == MaxMarks) throw Fault($"nests deeper than {MaxMarks} containers");
+                marks.Add(stack.Count);
+                break;
+            case ')': Push(Array.Empty<object?>(), 0); break; // EMPTY_TUPLE
+            case '\x85': PushTuple(1); break; // TUPLE1
+            case '\x86': PushTuple(2); break; // TUPLE2
+            case '\x87': PushTuple(3); break; // TUPLE3
+            case 't': PushTuple(CountToMark()); break; // TUPLE
+            case ']': Push(new PickleList(), 40); break; // EMPTY_LIST
+            case '}': Push(new PickleDictionary(), 88); break; // EMPTY_DICT
+            case 'a': Append(1); break; // APPEND
+            case 'e': Append(CountToMark()); break; // APPENDS
+            case 's': SetItems(2); break; // SETITEM
+            case 'u': SetItems(CountToMark()); break; // SETITEMS
+            default: return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Names and what may be made of them: an empty OrderedDict, or a tensor.</summary>
+    private bool RunObject(char opcode)
+    {
+        switch (opcode)
+        {
+            case 'c': // GLOBAL
+                var module = TakeLine();
+                PushGlobal(module, TakeLine());
+                break;
+            case '\x93': // STACK_GLOBAL
+                var name = Pop() as string;
+                PushGlobal(Pop() as string ?? "", name ?? "");
+                break;
+            case 'Q': PushStorage(); break; // BINPERSID
+            case 'R': Reduce(); break; // REDUCE
+            case 'b': // BUILD: an OrderedDict's attributes (_metadata), which carry no weights
+                if (Pop() is not PickleDictionary || Peek() is not PickleDictionary) throw Fault("sets attributes of something that is not a dict");
+                break;
+            default: return false;
+        }
+
+        return true;
+    }
+
+    private void PushGlobal(string module, string name)
+    {
+        if (!Globals.TryGetValue($"{module} {name}", out var global))
+        {
+            throw Fault($"names {UntrustedText.Quote($"{module}.{name}")}, which a checkpoint of weights has no use for. "
+                + "It was not run, and nothing of this file is used");
+        }
+
+        Push(global, 24);
+    }
+
+    private void PushStorage()
+    {
+        if (Pop() is not object?[] { Length: 5 } id || id[0] is not "storage" || id[1] is not PickleGlobal global
+            || id[2] is not string key || id[4] is not long count || count < 0)
+            throw Fault("has a persistent id that is not a storage");
+        TensorType type = global switch
+        {
+            PickleGlobal.FloatStorage => TensorType.F32,
+            PickleGlobal.HalfStorage => TensorType.F16,
+            PickleGlobal.BFloat16Storage => TensorType.BF16,
+            PickleGlobal.DoubleStorage => TensorType.F64,
+            PickleGlobal.LongStorage => TensorType.I64,
+            PickleGlobal.IntStorage => TensorType.I32,
+            PickleGlobal.ShortStorage => TensorType.I16,
+            PickleGlobal.CharStorage => TensorType.I8,
+            PickleGlobal.ByteStorage => TensorType.U8,
+            PickleGlobal.BoolStorage => TensorType.Bool,
+            _ => throw Fault("has a storage of no element type"),
+        };
+        Push(new PickleStorage(type, key, count), 48);
+    }
+
+    private void Reduce()
+    {
+        var arguments = Pop() as object?[] ?? throw Fault("calls with something that is not a tuple");
+        switch (Pop())
+        {
+            case PickleGlobal.OrderedDict when arguments.Length == 0:
+                Push(new PickleDictionary(), 88);
+                break;
+            case PickleGlobal.RebuildTensor when arguments is [PickleStorage storage, long offset, object?[] shape, object?[] strides, ..]:
+                Push(new PickleTensor(storage, offset, Sizes(shape), Sizes(strides)), 56);
+                break;
+            case PickleGlobal.RebuildParameter when arguments is [PickleTensor tensor, ..]:
+                Push(tensor, 0);
+                break;
+            default:
+                throw Fault("calls something that is not a tensor's or a dict's maker, or with the wrong arguments");
+        }
+    }
+
+    private long[] Sizes(object?[] tuple)
+    {
+        if (tuple.Length > SafetensorsHeader.MaxRank) throw Fault($"has a tensor of {tuple.Length} dimensions, the limit is {SafetensorsHeader.MaxRank}");
+        Charge(32 + 8 * tuple.Length);
+        var sizes = new long[tuple.Length];
+        for (var i = 0; i < sizes.Length; i++)
+            sizes[i] = tuple[i] is long size and >= 0 ? size : throw Fault("has a tensor with a size or stride that is not a whole number from 0");
+        return sizes;
+    }
+
+    private void PushTuple(int count)
+    {
+        var first = FirstOf(count);
+        Charge(24 + 8 * count);
+        var tuple = new object?[count];
+        stack.CopyTo(first, tuple, 0, count);
+        stack.RemoveRange(first, count);
+        stack.Add(tuple);
+    }
+
+    private void Append(int count)
+    {
+        var first = FirstOf(count);
+        if (first == 0 || stack[first - 1] is not PickleList list) throw Fault("appends to something that is not a list");
+        Charge(24 * count); // a list that grows leaves its old arrays behind
+        for (var i = first; i < stack.Count; i++) list.Add(stack[i]);
+        stack.RemoveRange(first, count);
+    }
+
+    private void SetItems(int count)
+    {
+        var first = FirstOf(count);
+        if (first == 0 || count % 2 != 0 || stack[first - 1] is not PickleDictionary dictionary)
+            throw Fault("sets items of something that is not a dict");
+        Charge(96 * (count / 2)); // a table that grows leaves its old ones behind
+        for (var i = first; i < stack.Count; i += 2)
+        {
+            if (stack[i] is not (string or (long and >= 0 and < MaxIndex))) throw Fault($"has a dict key that is neither text nor a number below {MaxIndex}");
+            dictionary[stack[i]!] = stack[i + 1];
+        }
+
+        stack.RemoveRange(first, count);
+    }
+
+    /// <summary>The place of the last <paramref name="count"/> values, which must belong to the innermost open container.</summary>
+    private readonly int FirstOf(int count)
+    {
+        var first = stack.Count - count;
+        return first >= (marks.Count > 0 ? marks[^1] : 0) ? first : throw Fault("takes more from the stack than is there");
+    }
+
+    private readonly int CountToMark()
+    {
+        if (marks.Count == 0) throw Fault("ends a container that did not begin");
+        var count = stack.Count - marks[^1];
+        marks.RemoveAt(marks.Count - 1);
+        return count;
+    }
+
+    private readonly object? Peek() => stack[FirstOf(1)];
+
+    private readonly object? Pop()
+    {
+        var last = FirstOf(1);
+        var value = stack[last];
+        stack.RemoveAt(last);
+        return value;
+    }
+
+    private void Push(object value, int size)
+    {
+        Charge(size);
+        stack.Add(value);
+    }
+
+    private void PushString(uint length)
+    {
+        if (length > (uint)(pickle.Length - position)) throw Fault($"announces a text of {length} bytes and ends before");
+        var bytes = Take((int)length);
+        if (!System.Text.Unicode.Utf8.IsValid(bytes)) throw Fault("has a text that is not UTF-8");
+        Push(Encoding.UTF8.GetString(bytes), 24 + 2 * bytes.Length);
+    }
+
+    private readonly void Recall(int index) =>
+        stack.Add(memo.TryGetValue(index, out var value) ? value : throw Fault($"recalls memo entry {index}, which it did not store"));
+
+    private void Remember(int index)
+    {
+        Charge(48);
+        memo[index] = Peek();
+    }
+
+    private int TakeIndex()
+    {
+        var index = BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
+        return index < MaxIndex ? (int)index : throw Fault($"uses memo entry {index}, the limit is {MaxIndex}");
+    }
+
+    private long TakeLong(int length)
+    {
+        var bytes = Take(length);
+        if (length > sizeof(long)) throw Fault("has a whole number above 2^63");
+        var value = 0L;
+        for (var i = length - 1; i >= 0; i--) value = value << 8 | bytes[i];
+        return length is 0 or sizeof(long) ? value : value << (64 - 8 * length) >> (64 - 8 * length); // two's complement
+    }
+
+    private string TakeLine()
+    {
+        const int MaxName = 256;
+        var length = pickle[position..].IndexOf((byte)'\n');
+        if (length is < 0 or > MaxName) throw Fault("has a name without an end");
+        var line = Encoding.UTF8.GetString(Take(length));
+        position++;
+        return line;
+    }
+
+    private byte TakeByte() => Take(1)[0];
+
+    private ReadOnlySpan<byte> Take(int count)
+    {
+        if (count > pickle.Length - position) throw Fault("is cut off");
+        position += count;
+        return pickle.Slice(position - count, count);
+    }
+
+    private void Charge(int size)
+    {
+        memory += size;
+        if (memory > MaxMemory) throw Fault($"makes more than {MaxMemory >> 20} MB of objects");
+    }
+
+    private readonly ModelFormatException Fault(string what) =>
+        new($"{path}: the pickle {what} (byte {position}). Is it a checkpoint of nanoGPT or PyTorch, and whole?");
+}
