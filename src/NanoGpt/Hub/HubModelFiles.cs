@@ -1,0 +1,74 @@
+// Which files of a repository make a model, in the order of preference, and the reading of a shard index. Names in an index
+// are data from outside. Downloads nothing itself.
+
+using System.Text.Json;
+
+namespace NanoGpt.Hub;
+
+/// <summary>The files of a model.</summary>
+internal static class HubModelFiles
+{
+    public const string Config = "config.json";
+    public const string Weights = "model.safetensors";
+    public const string WeightsIndex = "model.safetensors.index.json";
+    public const string NanoGptCheckpoint = "ckpt.pt";
+    public const string Vocabulary = "vocab.json";
+    public const string Merges = "merges.txt";
+    public const string Tokenizer = "tokenizer.json";
+
+    private const int LongestIndexBytes = 16 << 20;
+    private const int MostShards = 10_000;
+
+    /// <summary>Weights in a form that is not read: a pickle may run code.</summary>
+    public static readonly string[] Unsupported = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+    /// <summary>Files that a model may have beside weights and tokenizer.</summary>
+    public static readonly string[] Optional = ["generation_config.json"];
+
+    /// <summary>The distinct shards that an index names.</summary>
+    /// <param name="path">The index.</param>
+    /// <param name="source">What to call it in a message.</param>
+    /// <exception cref="ModelFormatException">It is no index.</exception>
+    /// <exception cref="HubException">A name in it is unsafe.</exception>
+    public static IReadOnlyList<string> ReadShards(string path, string source)
+    {
+        if (new FileInfo(path).Length is > LongestIndexBytes and var length)
+            throw new ModelFormatException($"{source}: {length} bytes; an index of shards has at most {LongestIndexBytes}.");
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (document.RootElement.ValueKind != JsonValueKind.Object
+                || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+                throw new ModelFormatException($"{source}: has no object 'weight_map', which says in what file each tensor is. Is it an index of shards?");
+            return Shards(map, source);
+        }
+        catch (JsonException e)
+        {
+            throw new ModelFormatException($"{source}: not valid JSON ({e.Message})", e);
+        }
+    }
+
+    private static List<string> Shards(JsonElement map, string source)
+    {
+        var shards = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var entry in map.EnumerateObject())
+        {
+            if (entry.Value.ValueKind != JsonValueKind.String)
+                throw new ModelFormatException($"{source}: the file of {HubFileName.Quote(entry.Name)} is {entry.Value.ValueKind}; expected a file name.");
+            if (!shards.Add(entry.Value.GetString()!)) continue;
+            if (shards.Count > MostShards) throw new ModelFormatException($"{source}: names more than {MostShards} shards.");
+        }
+
+        foreach (var shard in shards)
+        {
+            HubFileName.CheckSegment(shard, source);
+            if (!shard.EndsWith(".safetensors", StringComparison.Ordinal))
+                throw new HubException(HubErrorKind.UnsafeName, $"{source}: the shard {HubFileName.Quote(shard)} is no .safetensors file. Nothing was written.");
+        }
+
+        if (shards.Count == 0) throw new ModelFormatException($"{source}: 'weight_map' is empty; expected at least one shard.");
+        if (shards.Distinct(StringComparer.OrdinalIgnoreCase).Count() != shards.Count)
+            throw new HubException(HubErrorKind.UnsafeName, $"{source}: names shards that differ in case only; on many systems they would be one file.");
+        return [.. shards.Order(StringComparer.Ordinal)];
+    }
+}
