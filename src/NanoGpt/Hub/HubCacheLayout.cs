@@ -42,6 +42,23 @@ internal sealed class HubCacheLayout
     /// <summary>A file of a commit: a link to a blob, or, without links, the file.</summary>
     public string Pointer(string commit, string file) => Path.Combine(Snapshot(commit), LocalPath(file));
 
+    /// <summary>Whether a file of a commit is there; a link to nothing is not.</summary>
+    public bool Has(string commit, string file) => FileExists(Pointer(commit, file));
+
+    /// <summary>Whether a path leads to a file. File.Exists says so of a link to nothing, too.</summary>
+    public static bool FileExists(string path)
+    {
+        try
+        {
+            var file = new FileInfo(path);
+            return file.Exists && (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // a link to itself, or through a folder that is closed to us
+        }
+    }
+
     /// <summary>The lock that whoever writes a blob must hold.</summary>
     public string Lock(string etag) => Path.Combine(_cache, ".locks", Repository.FolderName, etag + ".lock");
 

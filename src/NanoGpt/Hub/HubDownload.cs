@@ -41,9 +41,9 @@ internal sealed class HubDownload
         using var held = await HubFileLock.AcquireAsync(_layout.Lock(_metadata.ETag), _hub.Options.TimeProvider,
             () => _hub.Logger.LogInformation(HubEvents.WaitingForLock, "{File}: another process is downloading it; waiting", _what), cancellation).ConfigureAwait(false);
 
-        if (File.Exists(pointer)) // while we waited
+        if (_layout.Has(_metadata.Commit, _file)) // somebody made it while we waited
         {
-            Count(new FileInfo(pointer).Length);
+            Count(_metadata.Size ?? 0);
             return pointer;
         }
 
@@ -64,7 +64,7 @@ internal sealed class HubDownload
     private bool HasBlob()
     {
         var blob = new FileInfo(_layout.Blob(_metadata.ETag));
-        if (!blob.Exists) return false;
+        if (!HubCacheLayout.FileExists(blob.FullName)) return false;
         if (_metadata.Size is null || blob.Length == _metadata.Size || blob.LinkTarget is not null) return true;
         StartedOver("the cached content has a wrong size");
         return false;

@@ -66,7 +66,7 @@ internal sealed class HubModelDownload
                 ?? throw NeitherNetworkNorCache(null);
         }
 
-        _layout = _candidates.FirstOrDefault(layout => HasAnyWeights(layout.Snapshot(_commit)))
+        _layout = _candidates.FirstOrDefault(HasAnyWeights)
             ?? _candidates.FirstOrDefault(layout => Directory.Exists(layout.Snapshot(_commit))) ?? _candidates[0];
     }
 
@@ -78,7 +78,7 @@ internal sealed class HubModelDownload
             // With something to fall back on nobody wants to wait for five tries.
             var metadata = await _hub.GetMetadataAsync(_candidates[0].Repository, _revision, probe, _cancellation, cached ? 1 : null).ConfigureAwait(false);
             _commit = metadata.Commit;
-            if (!_candidates.Any(layout => File.Exists(layout.Pointer(_commit, probe)))) _missing[probe] = metadata;
+            if (!_candidates.Any(layout => layout.Has(_commit, probe))) _missing[probe] = metadata;
         }
         catch (HubException e) when (e.Kind == HubErrorKind.FileNotFound && e.Commit is { } commit)
         {
@@ -152,7 +152,7 @@ internal sealed class HubModelDownload
     /// <summary>Whether the commit has a file; if so it is in the cache, or noted down to be fetched.</summary>
     private async Task<bool> FindAsync(string file)
     {
-        if (_missing.ContainsKey(file) || File.Exists(_layout.Pointer(_commit, file))) return true;
+        if (_missing.ContainsKey(file) || _layout.Has(_commit, file)) return true;
         if (_unreachable is not null || _layout.IsKnownAbsent(_commit, file)) return false;
         try
         {
@@ -203,9 +203,8 @@ internal sealed class HubModelDownload
         }
     }
 
-    private static bool HasAnyWeights(string snapshot) =>
-        File.Exists(Path.Combine(snapshot, HubModelFiles.Weights)) || File.Exists(Path.Combine(snapshot, HubModelFiles.WeightsIndex))
-        || File.Exists(Path.Combine(snapshot, HubModelFiles.NanoGptCheckpoint));
+    private bool HasAnyWeights(HubCacheLayout layout) => layout.Has(_commit, HubModelFiles.Weights)
+        || layout.Has(_commit, HubModelFiles.WeightsIndex) || layout.Has(_commit, HubModelFiles.NanoGptCheckpoint);
 
     private HubException NotThere(string file) => _unreachable is not null ? NeitherNetworkNorCache(file) : new HubException(HubErrorKind.FileNotFound,
         $"{_model} at {_revision} (commit {_commit}) has no file {HubFileName.Quote(file)}. Check the name and the revision.");

@@ -42,7 +42,7 @@ internal static class HubModelFiles
                 throw new ModelFormatException($"{source}: has no object 'weight_map', which says in what file each tensor is. Is it an index of shards?");
             return Shards(map, source);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter for strings of broken Unicode
         {
             throw new ModelFormatException($"{source}: not valid JSON ({e.Message})", e);
         }
