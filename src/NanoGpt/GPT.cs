@@ -1,0 +1,291 @@
+// What a user holds: config, tokenizer and weights of one model, and the two ways to run it. Generation on the CPU packs
+// the weights for the managed engine and never loads libtorch; training and Forward ask for the torch network, which
+// from then on owns the weights. docs/decisions/001 says why there is one model and not two.
+
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using NanoGpt.Formats;
+using NanoGpt.Hub;
+using NanoGpt.Inference;
+using NanoGpt.Native;
+using NanoGpt.Tokenization;
+using static TorchSharp.torch;
+
+namespace NanoGpt;
+
+/// <summary>A GPT-2 model: its config, its tokenizer and its weights.</summary>
+/// <remarks>
+/// Generating from several threads at once is safe. Training, <see cref="Forward"/> and whatever else changes weights is
+/// for one thread at a time, and not while another generates. Dispose it to give the memory back at once.
+/// </remarks>
+public sealed class GPT : IDisposable
+{
+    private readonly object _lock = new();
+    private readonly Dtype _dtype;
+    private readonly ILogger _log;
+    private readonly int _seed;
+    private string _device;
+    private GPTWeights? _weights;   // as loaded; gone once the network owns them
+    private GPTModel? _network;
+    private InferenceModel? _engine;
+    private int _engineFingerprint; // of the network's weights when the engine was packed
+    private bool _disposed;
+
+    /// <summary>A new model with nanoGPT's initial weights.</summary>
+    /// <param name="config">Shape and arithmetic.</param>
+    /// <param name="tokenizer">What turns text into ids below <see cref="GPTConfig.VocabSize"/>; null for GPT-2's.</param>
+    /// <param name="seed">The same seed gives the same weights on the same kind of device.</param>
+    /// <param name="device">Where the network lives: <c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>, <c>mps</c>.</param>
+    /// <exception cref="ArgumentException"><paramref name="config"/> is not valid, or smaller than the tokenizer's vocabulary.</exception>
+    public GPT(GPTConfig config, Tokenizer? tokenizer = null, int seed = 1337, string device = "cpu")
+        : this(config, tokenizer ?? Tokenizer.Gpt2, new PretrainedOptions { Device = device })
+    {
+        config.Validate();
+        _seed = seed;
+    }
+
+    private GPT(GPTConfig config, Tokenizer tokenizer, PretrainedOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (tokenizer.VocabSize > config.VocabSize)
+        {
+            throw new ArgumentException(
+                $"The tokenizer has {tokenizer.VocabSize} ids and the model only {config.VocabSize}: ids above that would have no "
+                + "embedding. Use the tokenizer that the model was trained with.", nameof(tokenizer));
+        }
+
+        Config = config;
+        Tokenizer = tokenizer;
+        _dtype = options.Dtype;
+        _device = options.Device;
+        _log = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger<GPT>();
+    }
+
+    /// <summary>Shape and arithmetic of the model.</summary>
+    public GPTConfig Config { get; private set; }
+
+    /// <summary>What turns text into token ids and back.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>
+    /// The torch network, which owns the weights from the first time it is asked for. Loads libtorch.
+    /// </summary>
+    /// <remarks>Text generated later sees what an optimizer did to it. It is disposed with this object.</remarks>
+    /// <exception cref="BackendException">libtorch, or the device, cannot be used.</exception>
+    public GPTModel Network
+    {
+        get
+        {
+            lock (_lock) return _network ??= CreateNetwork();
+        }
+    }
+
+    /// <summary>The managed engine with the weights as they are now.</summary>
+    internal InferenceModel Engine
+    {
+        get
+        {
+            lock (_lock) return CurrentEngine();
+        }
+    }
+
+    /// <summary>Loads a model from the Hub's cache, from the Hub, from a folder, or from a nanoGPT <c>.pt</c> file.</summary>
+    /// <param name="model">
+    /// A folder or file that exists; else a Hub id such as <c>gpt2</c>, <c>gpt2-medium</c> or <c>distilgpt2</c>.
+    /// </param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <exception cref="ModelFormatException">The files are not a model that this library can run exactly.</exception>
+    /// <exception cref="HubException">The model is neither in the cache nor to be had from the Hub.</exception>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    public static GPT FromPretrained(string model, PretrainedOptions? options = null) =>
+        Task.Run(() => FromPretrainedAsync(model, options)).GetAwaiter().GetResult();
+
+    /// <inheritdoc cref="FromPretrained"/>
+    /// <param name="model">A folder or file that exists; else a Hub id.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <param name="progress">Told of bytes while files are downloaded.</param>
+    /// <param name="cancellationToken">Stops between two reads; a partial download is resumed next time.</param>
+    public static async Task<GPT> FromPretrainedAsync(
+        string model,
+        PretrainedOptions? options = null,
+        IProgress<HubProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(model);
+        options ??= new PretrainedOptions();
+        if (options.Dtype == Dtype.Float16 && Libtorch.IsCpu(options.Device))
+        {
+            throw new ArgumentException(
+                "Dtype is Float16 and Device is cpu, where half precision takes minutes a token. Use Dtype.BFloat16.", nameof(options));
+        }
+
+        var path = await LocateAsync(model, options, progress, cancellationToken).ConfigureAwait(false);
+        return Load(path, options);
+    }
+
+    /// <summary>Computes logits, and the loss where targets are given, with the torch network.</summary>
+    /// <param name="idx">Token ids, int64 (B, T), T at most <see cref="GPTConfig.BlockSize"/>.</param>
+    /// <param name="targets">The id that should follow at each position, int64 (B, T); -1 is not counted. Null for inference.</param>
+    /// <returns>
+    /// With targets: float32 logits (B, T, V) and the mean cross entropy, a scalar. Without: the logits of the last position,
+    /// (B, 1, V), and null. The caller disposes them.
+    /// </returns>
+    /// <exception cref="ArgumentException">A shape or type is not as above.</exception>
+    /// <exception cref="BackendException">libtorch cannot be loaded.</exception>
+    public (Tensor Logits, Tensor? Loss) Forward(Tensor idx, Tensor? targets = null) => Network.forward(idx, targets);
+
+    /// <summary>Writes a folder that this library and transformers open: config, weights, tokenizer, generation config.</summary>
+    /// <param name="folder">Made where it does not exist. Each file appears whole or not at all.</param>
+    /// <param name="maxShardSize">Largest weights file in bytes; above it the weights are split and an index is written.</param>
+    /// <exception cref="CheckpointException">The folder cannot be written; what was there is still there.</exception>
+    public void SavePretrained(string folder, long maxShardSize = 5_000_000_000)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            using var view = _weights is null ? TorchWeights.View(_network ??= CreateNetwork()) : null;
+            ModelFolder.Save(folder, Config, view ?? _weights!, maxShardSize);
+        }
+
+        Tokenizer.Save(folder);
+    }
+
+    /// <summary>Shortens the context: keeps the first positions and forgets the rest.</summary>
+    /// <param name="blockSize">From 1 to the present <see cref="GPTConfig.BlockSize"/>. Make optimizers after this, not before.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="blockSize"/> is outside that range.</exception>
+    public void CropBlockSize(int blockSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(blockSize, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(blockSize, Config.BlockSize);
+        lock (_lock)
+        {
+            Config = Config with { BlockSize = blockSize };
+            if (_weights is not null) _weights = _weights.CropBlockSize(blockSize);
+            _network?.CropBlockSize(blockSize);
+            _engine = null;
+        }
+    }
+
+    /// <summary>Moves the network to another device, and makes it if there is none yet.</summary>
+    /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:1</c> or <c>mps</c>. Make optimizers after this, not before.</param>
+    /// <exception cref="BackendException">That device cannot be used on this machine.</exception>
+    public GPT To(string device)
+    {
+        lock (_lock)
+        {
+            var target = Libtorch.Device(device);
+            _device = device;
+            _network ??= CreateNetwork();
+            _network.to(target);
+        }
+
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed) return;
+            _disposed = true;
+            _engine = null; // generations that still run hold it; its memory goes with the last of them
+            _network?.Dispose();
+            _weights?.Dispose();
+        }
+    }
+
+    private static async Task<string> LocateAsync(
+        string model, PretrainedOptions options, IProgress<HubProgress>? progress, CancellationToken cancellationToken)
+    {
+        if (Directory.Exists(model) || File.Exists(model)) return model;
+        if (!HubClient.IsModelId(model))
+        {
+            throw new ModelFormatException(
+                $"'{model}' is neither a folder or file that exists nor a Hub id (name or organisation/name). "
+                + $"Looked in '{Path.GetFullPath(model)}'.");
+        }
+
+        using var hub = new HubClient(new HubOptions
+        {
+            Endpoint = options.Endpoint,
+            CacheDirectory = options.CacheDirectory,
+            Token = options.Token,
+            LocalFilesOnly = options.LocalFilesOnly,
+            LoggerFactory = options.LoggerFactory,
+        });
+        return await hub.DownloadModelAsync(model, options.Revision, progress, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static GPT Load(string path, PretrainedOptions options)
+    {
+        var weights = ModelFolder.Open(path);
+        try
+        {
+            if (options.BlockSize is { } blockSize)
+            {
+                if (blockSize < 1 || blockSize > weights.Config.BlockSize)
+                {
+                    throw new ArgumentException(
+                        $"BlockSize is {blockSize}; '{path}' has positions for 1 to {weights.Config.BlockSize} tokens.", nameof(options));
+                }
+
+                weights = weights.CropBlockSize(blockSize);
+            }
+
+            var config = weights.Config;
+            if (options.Dropout is { } dropout)
+                config = config with { EmbeddingDropout = dropout, AttentionDropout = dropout, ResidualDropout = dropout };
+            config.Validate();
+
+            var folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
+            return new GPT(config, Tokenizer.Load(folder, config.VocabSize), options) { _weights = weights };
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+    }
+
+    private GPTModel CreateNetwork()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Libtorch.EnsureLoaded(_log);
+        var device = Libtorch.Device(_device);
+
+        using var scope = NewDisposeScope();
+        using var state = random.get_rng_state(); // the caller's draws go on as if no model had been made
+        try
+        {
+            random.manual_seed(_seed);
+            var network = new GPTModel(Config, device);
+            if (_weights is not null) TorchWeights.CopyInto(network, _weights);
+            _weights?.Dispose();
+            _weights = null;
+            return network;
+        }
+        finally
+        {
+            random.set_rng_state(state);
+        }
+    }
+
+    private InferenceModel CurrentEngine()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_weights is not null) return _engine ??= InferenceModel.Create(_weights, _dtype);
+
+        _network ??= CreateNetwork();
+        var fingerprint = TorchWeights.Fingerprint(_network);
+        if (_engine is null || fingerprint != _engineFingerprint)
+        {
+            using var view = TorchWeights.View(_network);
+            _engine = InferenceModel.Create(view, _dtype);
+            _engineFingerprint = fingerprint;
+        }
+
+        return _engine;
+    }
+}
