@@ -113,7 +113,7 @@ public sealed class GPT : IDisposable
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(model);
         options ??= new PretrainedOptions();
-        if (options.Dtype == Dtype.Float16 && Libtorch.IsCpu(options.Device))
+        if (options.Dtype == Dtype.Float16 && TorchDevice.IsCpu(options.Device))
         {
             throw new ArgumentException(
                 "Dtype is Float16 and Device is cpu, where half precision takes minutes a token. Use Dtype.BFloat16.", nameof(options));
@@ -174,7 +174,7 @@ public sealed class GPT : IDisposable
     {
         lock (_lock)
         {
-            var target = Libtorch.Device(device);
+            var target = TorchDevice.Open(device);
             _device = device;
             _network ??= CreateNetwork();
             _network.to(target);
@@ -253,7 +253,7 @@ public sealed class GPT : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Libtorch.EnsureLoaded(_log);
-        var device = Libtorch.Device(_device);
+        var device = TorchDevice.Open(_device);
 
         using var scope = NewDisposeScope();
         using var state = random.get_rng_state(); // the caller's draws go on as if no model had been made

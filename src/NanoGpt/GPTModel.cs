@@ -4,6 +4,7 @@
 //
 // Letters: B batch, T time (tokens), C = n_embd, nh heads, hs = C / nh head size, V vocabulary.
 
+using NanoGpt.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -138,7 +139,7 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     /// <param name="device">Where the parameters live; null for the CPU.</param>
     /// <exception cref="ArgumentException"><paramref name="config"/> is not valid.</exception>
     /// <exception cref="BackendException">libtorch cannot be loaded.</exception>
-    public GPTModel(GPTConfig config, Device? device = null) : base(nameof(GPTModel))
+    public GPTModel(GPTConfig config, Device? device = null) : base(NameOnceTorchIsLoaded())
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Validate();
@@ -237,6 +238,13 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
             else if (name.EndsWith("bias", StringComparison.Ordinal))
                 init.zeros_(parameter);
         }
+    }
+
+    // The base constructor is a call to torch already.
+    private static string NameOnceTorchIsLoaded()
+    {
+        Libtorch.EnsureLoaded();
+        return nameof(GPTModel);
     }
 
     private static string Describe(Tensor tensor) => $"{tensor.dtype} ({string.Join(", ", tensor.shape)})";

@@ -18,7 +18,7 @@ public sealed partial class ArchitectureTests
         { "Data", ["TorchSharp", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Native", ["NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Chat"] },
         { "Training", ["NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Chat"] },
-        { "GPTModel.cs", ["System.IO", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Native", "NanoGpt.Chat"] },
+        { "GPTModel.cs", ["System.IO", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Chat"] },
         { "GPTConfig.cs", ["TorchSharp", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Trainer.cs", ["NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Chat"] },
         { "Generator.cs", ["TorchSharp", "NanoGpt.Training", "NanoGpt.Data"] },

@@ -49,5 +49,16 @@ internal sealed class GPTWeights(GPTConfig config, IReadOnlyDictionary<string, W
         name.EndsWith("c_attn.weight", StringComparison.Ordinal) || name.EndsWith("c_proj.weight", StringComparison.Ordinal)
         || name.EndsWith("c_fc.weight", StringComparison.Ordinal);
 
+    /// <summary>The same weights with a shorter context. Takes over what they lie in: dispose the result, not this.</summary>
+    public unsafe GPTWeights CropBlockSize(int blockSize)
+    {
+        var positions = this["wpe.weight"];
+        var cropped = new WeightTensor(positions.Name, positions.Type, [blockSize, positions.Columns], isInOut: false, positions.Data);
+        return new GPTWeights(
+            config with { BlockSize = blockSize },
+            new Dictionary<string, WeightTensor>(tensors) { [positions.Name] = cropped },
+            owner);
+    }
+
     public void Dispose() => owner?.Dispose();
 }
