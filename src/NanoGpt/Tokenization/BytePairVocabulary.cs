@@ -1,0 +1,123 @@
+// The data of a byte-level BPE: which bytes an id stands for, and which two ids merge into which third, in which order.
+// Read from vocab.json and merges.txt, or from merges.txt alone, which for GPT-2 says it all. How to merge is
+// BytePairEncoder.cs.
+
+using System.Text;
+
+namespace NanoGpt.Tokenization;
+
+/// <summary>A byte-level BPE vocabulary. Immutable.</summary>
+internal sealed class BytePairVocabulary
+{
+    private readonly byte[]?[] _bytes;
+    private readonly Dictionary<int, string> _names = [];
+    private readonly Dictionary<string, int> _special;
+    private readonly List<(int Left, int Right, int Result)> _merges = [];
+    private readonly Dictionary<ulong, int> _rankOfPair;
+    private readonly int[] _idOfByte = new int[256];
+
+    /// <param name="tokens">Tokens in the alphabet of vocabulary files, with their ids.</param>
+    /// <param name="merges">Lines of two tokens with a space between, the first to merge first.</param>
+    /// <param name="special">Tokens that no ordinary text may produce, as plain text, with their ids.</param>
+    /// <param name="source">The file or files, for messages.</param>
+    /// <exception cref="ModelFormatException">The three do not fit together.</exception>
+    public BytePairVocabulary(
+        IReadOnlyDictionary<string, int> tokens, IEnumerable<string> merges, IReadOnlyDictionary<string, int> special, string source)
+    {
+        _special = new Dictionary<string, int>(special, StringComparer.Ordinal);
+        _bytes = new byte[SizeOf(tokens, _special, source)][];
+        foreach (var (name, id) in tokens)
+        {
+            if (_bytes[id] is not null) throw new ModelFormatException($"{source}: id {id} belongs to two tokens; ids must differ.");
+            if (!ByteAlphabet.TryRead(name, out _bytes[id]))
+            {
+                _bytes[id] = Encoding.UTF8.GetBytes(name);
+                _names[id] = name;
+            }
+        }
+
+        foreach (var (text, id) in _special)
+        {
+            if (text.Length == 0) throw new ModelFormatException($"{source}: the special token with id {id} is empty.");
+            if (tokens.TryGetValue(text, out var known) ? known != id : _bytes[id] is not null)
+                throw new ModelFormatException($"{source}: special token {Quote(text)} has id {id}, which the vocabulary has otherwise. Are they from the same model?");
+            _bytes[id] = Encoding.UTF8.GetBytes(text);
+            _names[id] = text;
+        }
+
+        for (var b = 0; b < 256; b++) _idOfByte[b] = tokens.GetValueOrDefault(ByteAlphabet.Write([(byte)b]), -1);
+
+        _rankOfPair = new Dictionary<ulong, int>((merges as IReadOnlyCollection<string>)?.Count ?? 0);
+        foreach (var line in merges) AddMerge(line, tokens, source);
+    }
+
+    /// <summary>Number of ids, holes included: the largest id + 1.</summary>
+    public int Size => _bytes.Length;
+
+    /// <summary>Special tokens as plain text, with their ids.</summary>
+    public IReadOnlyDictionary<string, int> Special => _special;
+
+    /// <summary>The merges in their order.</summary>
+    public IReadOnlyList<(int Left, int Right, int Result)> Merges => _merges;
+
+    /// <summary>The id of each byte by itself, -1 where a small vocabulary lacks it.</summary>
+    public ReadOnlySpan<int> IdOfByte => _idOfByte;
+
+    /// <summary>The bytes that an id stands for, or null where the id is out of range or a hole.</summary>
+    public byte[]? BytesOf(int id) => (uint)id < (uint)_bytes.Length ? _bytes[id] : null;
+
+    /// <summary>Every id but the holes, with its token as vocab.json writes it.</summary>
+    public IEnumerable<(string Token, int Id)> Tokens()
+    {
+        for (var id = 0; id < _bytes.Length; id++)
+        {
+            if (_bytes[id] is { } bytes) yield return (NameOf(id, bytes), id);
+        }
+    }
+
+    /// <summary>The token of an id as vocabulary files write it.</summary>
+    public string NameOf(int id) => NameOf(id, _bytes[id]!);
+
+    /// <summary>The place in the order of merges at which two neighbours merge, or <see cref="int.MaxValue"/>.</summary>
+    public int RankOf(int left, int right) =>
+        _rankOfPair.TryGetValue(((ulong)(uint)left << 32) | (uint)right, out var rank) ? rank : int.MaxValue;
+
+    /// <summary>What a merge gives.</summary>
+    public int ResultOf(int rank) => _merges[rank].Result;
+
+    private string NameOf(int id, byte[] bytes) => _names.TryGetValue(id, out var name) ? name : ByteAlphabet.Write(bytes);
+
+    // Memory must stay in proportion to the file, so an id far beyond the number of tokens is refused.
+    private static int SizeOf(IReadOnlyDictionary<string, int> tokens, Dictionary<string, int> special, string source)
+    {
+        var limit = 4L * (tokens.Count + special.Count) + 65536;
+        var largest = -1;
+        foreach (var (token, id) in tokens.Concat(special))
+        {
+            if (id < 0 || id >= limit)
+                throw new ModelFormatException($"{source}: token {Quote(token)} has id {id}; ids of {tokens.Count} tokens must lie from 0 to {limit - 1}.");
+            largest = Math.Max(largest, id);
+        }
+
+        return largest >= 0 ? largest + 1 : throw new ModelFormatException($"{source}: no tokens; a vocabulary needs at least one.");
+    }
+
+    private void AddMerge(string line, IReadOnlyDictionary<string, int> tokens, string source)
+    {
+        var space = line.IndexOf(' ', StringComparison.Ordinal);
+        if (space <= 0 || space == line.Length - 1 || line.IndexOf(' ', space + 1) >= 0)
+            throw new ModelFormatException($"{source}: merge {_merges.Count} is {Quote(line)}; expected two tokens with a space between.");
+
+        var left = Find(line[..space]);
+        var right = Find(line[(space + 1)..]);
+        var result = Find(string.Concat(line.AsSpan(0, space), line.AsSpan(space + 1)));
+        _rankOfPair[((ulong)(uint)left << 32) | (uint)right] = _merges.Count;
+        _merges.Add((left, right, result));
+
+        int Find(string token) => tokens.TryGetValue(token, out var id) ? id : throw new ModelFormatException(
+            $"{source}: merge {_merges.Count} ({Quote(line)}) needs token {Quote(token)}, which the vocabulary lacks. Are vocabulary and merges from the same model?");
+    }
+
+    /// <summary>A token for a message: quoted, and cut where it is long.</summary>
+    public static string Quote(string token) => token.Length <= 60 ? $"'{token}'" : $"'{token[..60]}...'";
+}
