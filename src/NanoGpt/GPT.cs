@@ -9,6 +9,7 @@ using NanoGpt.Hub;
 using NanoGpt.Inference;
 using NanoGpt.Native;
 using NanoGpt.Tokenization;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace NanoGpt;
@@ -23,6 +24,7 @@ public sealed class GPT : IDisposable
     private readonly object _lock = new();
     private readonly Dtype _dtype;
     private readonly ILogger _log;
+    private readonly Tokenizer? _tokenizer;
     private readonly int _seed;
     private string _device;
     private GPTWeights? _weights;   // as loaded; gone once the network owns them
@@ -38,24 +40,21 @@ public sealed class GPT : IDisposable
     /// <param name="device">Where the network lives: <c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>, <c>mps</c>.</param>
     /// <exception cref="ArgumentException"><paramref name="config"/> is not valid, or smaller than the tokenizer's vocabulary.</exception>
     public GPT(GPTConfig config, Tokenizer? tokenizer = null, int seed = 1337, string device = "cpu")
-        : this(config, tokenizer ?? Tokenizer.Gpt2, new PretrainedOptions { Device = device })
+        : this(Validated(config), tokenizer ?? Tokenizer.Gpt2, new PretrainedOptions { Device = device })
     {
-        config.Validate();
         _seed = seed;
-    }
-
-    private GPT(GPTConfig config, Tokenizer tokenizer, PretrainedOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(config);
-        if (tokenizer.VocabSize > config.VocabSize)
+        if (Tokenizer.VocabSize > config.VocabSize)
         {
             throw new ArgumentException(
-                $"The tokenizer has {tokenizer.VocabSize} ids and the model only {config.VocabSize}: ids above that would have no "
-                + "embedding. Use the tokenizer that the model was trained with.", nameof(tokenizer));
+                $"The tokenizer has {Tokenizer.VocabSize} ids and the model only {config.VocabSize}: ids from there on would have no "
+                + "embedding. Give the config the tokenizer's VocabSize.", nameof(config));
         }
+    }
 
+    private GPT(GPTConfig config, Tokenizer? tokenizer, PretrainedOptions options)
+    {
         Config = config;
-        Tokenizer = tokenizer;
+        _tokenizer = tokenizer;
         _dtype = options.Dtype;
         _device = options.Device;
         _log = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger<GPT>();
@@ -65,7 +64,10 @@ public sealed class GPT : IDisposable
     public GPTConfig Config { get; private set; }
 
     /// <summary>What turns text into token ids and back.</summary>
-    public Tokenizer Tokenizer { get; }
+    /// <exception cref="ModelFormatException">The model was loaded from a folder without a vocabulary: only ids can go in and out.</exception>
+    public Tokenizer Tokenizer => _tokenizer ?? throw new ModelFormatException(
+        "The model's folder has no vocabulary (vocab.json with merges.txt, tokenizer.json or characters.json), so text can't be "
+        + "turned into ids. Copy the vocabulary that it was trained with into the folder.");
 
     /// <summary>
     /// The torch network, which owns the weights from the first time it is asked for. Loads libtorch.
@@ -145,10 +147,8 @@ public sealed class GPT : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             using var view = _weights is null ? TorchWeights.View(_network ??= CreateNetwork()) : null;
-            ModelFolder.Save(folder, Config, view ?? _weights!, maxShardSize);
+            ModelFolder.Save(folder, Config, view ?? _weights!, maxShardSize, beside => _tokenizer?.Save(beside));
         }
-
-        Tokenizer.Save(folder);
     }
 
     /// <summary>Shortens the context: keeps the first positions and forgets the rest.</summary>
@@ -163,6 +163,7 @@ public sealed class GPT : IDisposable
             Config = Config with { BlockSize = blockSize };
             if (_weights is not null) _weights = _weights.CropBlockSize(blockSize);
             _network?.CropBlockSize(blockSize);
+            _engine?.Dispose();
             _engine = null;
         }
     }
@@ -190,7 +191,7 @@ public sealed class GPT : IDisposable
         {
             if (_disposed) return;
             _disposed = true;
-            _engine = null; // generations that still run hold it; its memory goes with the last of them
+            _engine?.Dispose();
             _network?.Dispose();
             _weights?.Dispose();
         }
@@ -200,19 +201,12 @@ public sealed class GPT : IDisposable
         string model, PretrainedOptions options, IProgress<HubProgress>? progress, CancellationToken cancellationToken)
     {
         if (Directory.Exists(model) || File.Exists(model)) return model;
-        if (!HubClient.IsModelId(model))
-        {
-            throw new ModelFormatException(
-                $"'{model}' is neither a folder or file that exists nor a Hub id (name or organisation/name). "
-                + $"Looked in '{Path.GetFullPath(model)}'.");
-        }
-
         using var hub = new HubClient(new HubOptions
         {
             Endpoint = options.Endpoint,
             CacheDirectory = options.CacheDirectory,
             Token = options.Token,
-            LocalFilesOnly = options.LocalFilesOnly,
+            LocalFilesOnly = options.LocalFilesOnly ? true : null, // null: as HF_HUB_OFFLINE says
             LoggerFactory = options.LoggerFactory,
         });
         return await hub.DownloadModelAsync(model, options.Revision, progress, cancellationToken).ConfigureAwait(false);
@@ -239,14 +233,34 @@ public sealed class GPT : IDisposable
                 config = config with { EmbeddingDropout = dropout, AttentionDropout = dropout, ResidualDropout = dropout };
             config.Validate();
 
-            var folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
-            return new GPT(config, Tokenizer.Load(folder, config.VocabSize), options) { _weights = weights };
+            return new GPT(config, FindTokenizer(path, config), options) { _weights = weights };
         }
         catch
         {
             weights.Dispose();
             throw;
         }
+    }
+
+    private static Tokenizer? FindTokenizer(string path, GPTConfig config)
+    {
+        var folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var tokenizer = Tokenizer.TryLoad(folder, config.VocabSize);
+        if (tokenizer is not null && tokenizer.VocabSize > config.VocabSize)
+        {
+            throw new ModelFormatException(
+                $"{folder}: the vocabulary has {tokenizer.VocabSize} ids and the model only {config.VocabSize} embeddings. "
+                + "Is the vocabulary that of another model?");
+        }
+
+        return tokenizer;
+    }
+
+    private static GPTConfig Validated(GPTConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        config.Validate();
+        return config;
     }
 
     private GPTModel CreateNetwork()
@@ -272,17 +286,25 @@ public sealed class GPT : IDisposable
         }
     }
 
+    private WeightPrecision Precision => _dtype switch
+    {
+        Dtype.BFloat16 => WeightPrecision.BFloat16,
+        Dtype.Int8 => WeightPrecision.Int8,
+        _ => WeightPrecision.Float32,
+    };
+
     private InferenceModel CurrentEngine()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_weights is not null) return _engine ??= InferenceModel.Create(_weights, _dtype);
+        if (_weights is not null) return _engine ??= InferenceModel.Create(_weights, Precision);
 
         _network ??= CreateNetwork();
         var fingerprint = TorchWeights.Fingerprint(_network);
         if (_engine is null || fingerprint != _engineFingerprint)
         {
             using var view = TorchWeights.View(_network);
-            _engine = InferenceModel.Create(view, _dtype);
+            _engine?.Dispose();
+            _engine = InferenceModel.Create(view, Precision);
             _engineFingerprint = fingerprint;
         }
 

@@ -153,6 +153,7 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
         ln_f = LayerNorm([config.NEmbd], config.LayerNormEpsilon, bias: config.Bias, device: device);
         lm_head = config.TieWordEmbeddings ? null : Linear(config.NEmbd, config.VocabSize, hasBias: false, device: device);
         RegisterComponents();
+        foreach (var parameter in parameters()) parameter.DetachFromDisposeScope(); // the model owns them, not the caller's scope
         InitializeWeights();
     }
 
@@ -220,6 +221,7 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
         ArgumentOutOfRangeException.ThrowIfGreaterThan(blockSize, Config.BlockSize);
         using var _ = no_grad();
         wpe.weight = new Parameter(wpe.weight!.narrow(0, 0, blockSize).clone());
+        wpe.weight.DetachFromDisposeScope();
         Config = Config with { BlockSize = blockSize };
     }
 

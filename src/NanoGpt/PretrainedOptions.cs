@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace NanoGpt;
 
-/// <summary>Options of <see cref="GPT.FromPretrained"/>. Immutable; the defaults load GPT-2 as published.</summary>
+/// <summary>Options of <see cref="GPT.FromPretrained(string, PretrainedOptions?)"/>. Immutable; the defaults load GPT-2 as published.</summary>
 public sealed record PretrainedOptions
 {
     /// <summary>Form of the weights while generating.</summary>

@@ -37,6 +37,9 @@ public abstract class Tokenizer
         return TokenizerFolder.Read(folder);
     }
 
+    /// <summary>As <see cref="Load"/> for a model with that many ids; null where the folder has no vocabulary.</summary>
+    internal static Tokenizer? TryLoad(string folder, int vocabSize) => TokenizerFolder.TryRead(folder, vocabSize);
+
     /// <summary>Writes the vocabulary into a model folder, so that <see cref="Load"/> opens it again.</summary>
     /// <remarks>
     /// The files are those of Hugging Face's <c>GPT2Tokenizer</c>, which opens the folder too; a

@@ -20,13 +20,20 @@ internal static class TokenizerFolder
     private const long MaxFileBytes = 128 << 20;
 
     /// <summary>Opens whichever vocabulary the folder has.</summary>
-    public static Tokenizer Read(string folder)
+    public static Tokenizer Read(string folder) =>
+        TryRead(folder) ?? (HasGpt2Size(folder) ? Tokenizer.Gpt2 : throw new ModelFormatException(
+            $"{folder}: no vocabulary; expected {CharactersFile}, vocab.json with merges.txt, tokenizer.json, or a config.json with GPT-2's vocab_size of {Gpt2Size}."));
+
+    /// <summary>Opens the vocabulary of a model with so many ids; null where the folder has none and GPT-2's doesn't fit.</summary>
+    public static Tokenizer? TryRead(string folder, int vocabSize) =>
+        TryRead(folder) ?? (vocabSize is Gpt2Size or Gpt2PaddedSize ? Tokenizer.Gpt2 : null);
+
+    private static Tokenizer? TryRead(string folder)
     {
         if (!Directory.Exists(folder)) throw new ModelFormatException($"{folder}: no such folder; expected a model or dataset folder.");
         var characters = Path.Combine(folder, CharactersFile);
         if (File.Exists(characters)) return ReadCharacters(characters);
-        return HuggingFaceVocabulary.TryRead(folder) ?? (HasGpt2Size(folder) ? Tokenizer.Gpt2 : throw new ModelFormatException(
-            $"{folder}: no vocabulary; expected {CharactersFile}, vocab.json with merges.txt, tokenizer.json, or a config.json with GPT-2's vocab_size of {Gpt2Size}."));
+        return HuggingFaceVocabulary.TryRead(folder);
     }
 
     /// <summary>Makes the folder's vocabulary one of byte-level BPE.</summary>
