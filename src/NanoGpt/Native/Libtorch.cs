@@ -13,7 +13,7 @@ namespace NanoGpt.Native;
 /// <summary>The one place where libtorch is loaded. Safe from any thread.</summary>
 internal static class Libtorch
 {
-    private const string TorchSharpLibrary = "libLibTorchSharp.so";
+    private const string TorchSharpLibrary = "libLibTorchSharp.so", CpuLibraryName = "libtorch_cpu.so";
     private static readonly object NativeGate = new();
     private static volatile bool _started;
     private static nint _torchSharpLibrary;
@@ -34,7 +34,7 @@ internal static class Libtorch
     public static nint CpuLibrary()
     {
         EnsureLoaded();
-        return OperatingSystem.IsLinux() ? DynamicLoader.FindLoaded("libtorch_cpu.so") : 0;
+        return OperatingSystem.IsLinux() ? DynamicLoader.FindLoaded(CpuLibraryName) : 0;
     }
 
     /// <summary>
@@ -57,38 +57,36 @@ internal static class Libtorch
         {
             if (_torchSharpLibrary != 0) return _torchSharpLibrary;
             RefuseOtherPlatforms();
-            LoadLibtorch(LibtorchFiles.ChosenFolder());
-            return _torchSharpLibrary = LoadTorchSharpLibrary(logger);
+            var chosen = LibtorchFiles.ChosenFolder();
+            LoadLibtorch(chosen);
+            var library = LoadTorchSharpLibrary(logger);
+            if (chosen is not null) HideOwnLibtorch(chosen);
+            return _torchSharpLibrary = library;
         }
     }
 
     private static void LoadLibtorch(string? chosen)
     {
         var folder = chosen;
-        var loaded = DynamicLoader.FindLoaded("libtorch_cpu.so");
-        if (loaded != 0)
+        if (DynamicLoader.FindLoaded(CpuLibraryName) is var loaded and not 0)
         {
-            var path = DynamicLoader.PathOf(loaded);
-            if (chosen is not null && Path.GetDirectoryName(path) != chosen)
+            // TorchSharp, whose own first call brought us here, has loaded this one only: the rest comes from beside it.
+            folder = Path.GetDirectoryName(DynamicLoader.PathOf(loaded)) is { Length: > 0 } beside ? beside : null;
+            if (chosen is not null && folder != chosen)
             {
-                throw new BackendException($"{LibtorchFiles.FolderVariable}={chosen}: libtorch was loaded from {path} before. "
+                throw new BackendException($"{LibtorchFiles.FolderVariable}={chosen}: libtorch was loaded from {folder} before. "
                     + "Make the first TorchSharp call after the first use of NanoGpt's network.");
             }
-
-            // TorchSharp, whose own first call brings us here, has loaded this one only: the rest comes from beside it.
-            folder = Path.GetDirectoryName(path) is { Length: > 0 } beside ? beside : null;
         }
 
         foreach (var name in LibtorchFiles.Libraries)
         {
             var path = folder is null ? LibtorchFiles.Find(name) : Path.Combine(folder, name);
             if (path is not null) CheckNeighbours(path);
-            if (DynamicLoader.Open(path ?? name, out var error) != 0) continue;
-            throw path is null ? Missing(name, error) : Unusable(path, error);
+            var library = DynamicLoader.Open(path ?? name, out var error);
+            if (library == 0) throw path is null ? Missing(name, error) : Unusable(path, error);
+            if (name == CpuLibraryName) CheckVersion(library, path ?? name);
         }
-
-        CheckVersion();
-        if (chosen is not null) HideOwnLibtorch(chosen);
     }
 
     /// <summary>The library and OpenMP's beside it, which comes in with it.</summary>
@@ -99,23 +97,22 @@ internal static class Libtorch
     }
 
     /// <summary>Two builds of libtorch share symbols by name and then memory by offsets that differ: refuse before that.</summary>
-    private static unsafe void CheckVersion()
+    private static unsafe void CheckVersion(nint library, string path)
     {
         var version = typeof(torch).GetField("libtorchPackageVersion", BindingFlags.NonPublic | BindingFlags.Static)?
             .GetRawConstantValue() as string;
-        var library = DynamicLoader.FindLoaded("libtorch_cpu.so");
         if (version is null || !Version.TryParse(version, out var wanted)) return;
 
-        var found = "an older version";
+        var found = "no libtorch, or an older one";
         if (NativeLibrary.TryGetExport(library, "aoti_torch_abi_version", out var abiVersion))
         {
             var number = ((delegate* unmanaged<ulong>)abiVersion)(); // one byte each: major, minor, patch
             var (major, minor) = ((int)(number >> 56), (int)(number >> 48 & 0xff));
             if (major == wanted.Major && minor == wanted.Minor) return;
-            found = $"version {major}.{minor}";
+            found = $"libtorch {major}.{minor}";
         }
 
-        throw new BackendException($"{DynamicLoader.PathOf(library)}: this libtorch is {found}; TorchSharp "
+        throw new BackendException($"{path}: this is {found}; TorchSharp "
             + $"{typeof(torch).Assembly.GetName().Version?.ToString(3)} needs {wanted.Major}.{wanted.Minor}. Use a libtorch of that "
             + "version, or the one that comes with TorchSharp-cpu.");
     }
@@ -127,9 +124,9 @@ internal static class Libtorch
     private static void HideOwnLibtorch(string chosen)
     {
         var first = LibtorchFiles.HostFolders.Count > 0 ? LibtorchFiles.HostFolders[0] : "";
-        var own = LibtorchFiles.Find("libtorch_cpu.so");
+        var own = LibtorchFiles.Find(CpuLibraryName);
         if (own is null || first.Length == 0 || Path.GetDirectoryName(own) == chosen) return;
-        DynamicLoader.Rename(DynamicLoader.FindLoaded("libtorch_cpu.so"), Path.Combine(first, "libtorch_cpu.so"));
+        DynamicLoader.Rename(DynamicLoader.FindLoaded(CpuLibraryName), Path.Combine(first, CpuLibraryName));
     }
 
     private static nint LoadTorchSharpLibrary(ILogger? logger)
