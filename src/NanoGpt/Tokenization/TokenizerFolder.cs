@@ -74,10 +74,14 @@ internal static class TokenizerFolder
                 ? read(document.RootElement)
                 : throw new ModelFormatException($"{path}: {document.RootElement.ValueKind} at the top; expected an object.");
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException e)
         {
-            // InvalidOperationException: a string that is half a surrogate pair.
             throw new ModelFormatException($"{path}: not valid JSON: {e.Message}", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // A value of another kind than asked for, or a string with half a surrogate pair.
+            throw new ModelFormatException($"{path}: not as a vocabulary file is written: {e.Message}", e);
         }
     }
 
