@@ -1,0 +1,50 @@
+// The folder of a run: made if missing, held by one process at a time, and cleared for a run that begins where another has
+// been. Nothing of an earlier run is lost: it goes to previous/, in place of the run before it.
+
+namespace NanoGpt.Training;
+
+/// <summary>Holds an output folder for one run.</summary>
+internal sealed class OutputFolder : IDisposable
+{
+    private const string LockFile = ".lock";
+    private const string Previous = "previous";
+
+    private static readonly string[] OfARun =
+        ["ckpt-*", CheckpointStore.Best, "latest", "metrics.*", RunFiles.LogFile, "report.html", "tensorboard"];
+
+    private readonly FileStream _lock;
+
+    /// <exception cref="CheckpointException">The folder cannot be written, or another run has it.</exception>
+    public OutputFolder(string path)
+    {
+        FullPath = Path.GetFullPath(path);
+        try
+        {
+            Directory.CreateDirectory(FullPath);
+            _lock = new FileStream(
+                Path.Combine(FullPath, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException(
+                $"{FullPath}: the output folder cannot be used: {e.Message} It must be writable and not in use by another run; choose another out_dir.", e);
+        }
+    }
+
+    public string FullPath { get; }
+
+    /// <summary>Moves what an earlier run left to previous/, whose content is deleted. True if there was anything.</summary>
+    public bool SetEarlierRunAside()
+    {
+        var found = OfARun.SelectMany(pattern => Directory.EnumerateFileSystemEntries(FullPath, pattern)).ToList();
+        if (!found.Exists(entry => Path.GetFileName(entry).StartsWith("ckpt-", StringComparison.Ordinal))) return false;
+
+        var previous = Path.Combine(FullPath, Previous);
+        if (Directory.Exists(previous)) Directory.Delete(previous, recursive: true);
+        Directory.CreateDirectory(previous);
+        foreach (var entry in found) Directory.Move(entry, Path.Combine(previous, Path.GetFileName(entry)));
+        return true;
+    }
+
+    public void Dispose() => _lock.Dispose();
+}

@@ -1,0 +1,135 @@
+// What a run leaves in its folder for people and programs to read: metrics.jsonl, metrics.csv, log.txt in nanoGPT's lines,
+// and TensorBoard's events. After a resume each step stands in the metrics once: what came after the checkpoint is dropped.
+
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace NanoGpt.Training;
+
+/// <summary>The files of one run that grow while it trains.</summary>
+internal sealed class RunFiles : IDisposable
+{
+    public const string MetricsFile = "metrics.jsonl";
+    public const string LogFile = "log.txt";
+
+    private const string CsvHeader = "iter,train_loss,val_loss,loss,lr,grad_norm,ms,tokens_per_s,mfu";
+
+    private readonly LineFile _metrics;
+    private readonly LineFile _csv;
+    private readonly LineFile _log;
+    private readonly EventFile? _events;
+
+    /// <param name="outDir">The run's folder, which exists.</param>
+    /// <param name="resumed">The state a run goes on from, or null for one that begins.</param>
+    /// <param name="tensorBoard">Whether to write TensorBoard's events too.</param>
+    public RunFiles(string outDir, TrainerState? resumed, bool tensorBoard)
+    {
+        Predicate<string>? keepMetrics = resumed is null ? null : line => KeepMetric(line, resumed);
+        Predicate<string>? keepCsv = resumed is null ? null : line => KeepCsv(line, resumed);
+        _metrics = new LineFile(Path.Combine(outDir, MetricsFile), keepMetrics);
+        _csv = new LineFile(Path.Combine(outDir, "metrics.csv"), keepCsv, CsvHeader);
+        _log = new LineFile(Path.Combine(outDir, LogFile), resumed is null ? null : _ => true);
+        _events = tensorBoard ? new EventFile(Path.Combine(outDir, "tensorboard")) : null;
+    }
+
+    /// <summary>A line of the log, to the letter.</summary>
+    public void Log(string line) => _log.Append(line);
+
+    /// <summary>What the run is: options, model, machine. Once at each start.</summary>
+    public void Start(int iteration, IReadOnlyDictionary<string, object?> about)
+    {
+        var run = new JsonObject();
+        foreach (var (name, value) in about) run[name] = Node(value);
+        _metrics.Append(new JsonObject { ["start"] = iteration, ["run"] = run }.ToJsonString());
+    }
+
+    public void Step(TrainingProgress step)
+    {
+        var milliseconds = step.IterationTime.TotalMilliseconds;
+        _metrics.Append(new JsonObject
+        {
+            ["iter"] = step.Iteration,
+            ["loss"] = Node(step.Loss),
+            ["lr"] = step.LearningRate,
+            ["grad_norm"] = Node(step.GradNorm),
+            ["ms"] = Math.Round(milliseconds, 3),
+            ["tokens_per_s"] = Math.Round(step.TokensPerSecond, 1),
+            ["mfu"] = step.Mfu < 0 ? null : Math.Round(step.Mfu, 6),
+            ["tokens"] = step.Tokens,
+        }.ToJsonString());
+        _csv.Append(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{step.Iteration},,,{step.Loss},{step.LearningRate},{step.GradNorm},{milliseconds:F3},{step.TokensPerSecond:F1},{(step.Mfu < 0 ? "" : step.Mfu.ToString("F6", CultureInfo.InvariantCulture))}"));
+
+        Scalar("train/loss", step.Iteration, step.Loss);
+        Scalar("train/lr", step.Iteration, step.LearningRate);
+        Scalar("train/grad_norm", step.Iteration, step.GradNorm);
+        Scalar("train/tokens_per_s", step.Iteration, step.TokensPerSecond);
+        if (step.Mfu >= 0) Scalar("train/mfu", step.Iteration, step.Mfu);
+    }
+
+    public void Evaluation(EvaluationResult evaluation)
+    {
+        _metrics.Append(new JsonObject
+        {
+            ["iter"] = evaluation.Iteration,
+            ["train_loss"] = Node(evaluation.TrainLoss),
+            ["val_loss"] = Node(evaluation.ValLoss),
+        }.ToJsonString());
+        _csv.Append(string.Create(
+            CultureInfo.InvariantCulture, $"{evaluation.Iteration},{evaluation.TrainLoss},{evaluation.ValLoss},,,,,,"));
+        Scalar("eval/train_loss", evaluation.Iteration, evaluation.TrainLoss);
+        Scalar("eval/val_loss", evaluation.Iteration, evaluation.ValLoss);
+    }
+
+    public void Sample(int iteration, string text)
+    {
+        _metrics.Append(new JsonObject { ["iter"] = iteration, ["sample"] = text }.ToJsonString());
+        _events?.Text("sample", iteration, text);
+    }
+
+    public void Dispose()
+    {
+        _metrics.Dispose();
+        _csv.Dispose();
+        _log.Dispose();
+        _events?.Dispose();
+    }
+
+    private void Scalar(string tag, int iteration, double value) => _events?.Scalar(tag, iteration, value);
+
+    // JSON has no NaN and no infinity.
+    private static JsonNode? Node(object? value) => value switch
+    {
+        null => null,
+        double d => double.IsFinite(d) ? JsonValue.Create(d) : JsonValue.Create(d.ToString(CultureInfo.InvariantCulture)),
+        long l => JsonValue.Create(l),
+        int i => JsonValue.Create(i),
+        bool b => JsonValue.Create(b),
+        _ => JsonValue.Create(Convert.ToString(value, CultureInfo.InvariantCulture)),
+    };
+
+    private static bool KeepMetric(string line, TrainerState resumed)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(line);
+            var root = document.RootElement;
+            if (root.TryGetProperty("start", out var start)) return start.GetInt32() < resumed.Iteration;
+            var iteration = root.GetProperty("iter").GetInt32();
+            return root.TryGetProperty("loss", out _) ? iteration < resumed.Iteration : iteration <= resumed.LastEvaluation;
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return false;
+        }
+    }
+
+    private static bool KeepCsv(string line, TrainerState resumed)
+    {
+        var cells = line.Split(',');
+        if (cells.Length < 4 || !int.TryParse(cells[0], NumberStyles.None, CultureInfo.InvariantCulture, out var iteration)) return false;
+        return cells[1].Length == 0 ? iteration < resumed.Iteration : iteration <= resumed.LastEvaluation;
+    }
+}

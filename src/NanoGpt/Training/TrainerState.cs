@@ -1,0 +1,139 @@
+// Where a run stands, apart from weights and optimizer: what trainer.json of a checkpoint holds. Batches and dropout
+// follow from (seed, iteration), so the iteration is the position in the data and no random state needs to be kept.
+
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace NanoGpt.Training;
+
+/// <summary>What a resumed run must know to go on as if it had never stopped.</summary>
+internal sealed record TrainerState
+{
+    public const string FileName = "trainer.json";
+
+    /// <summary>Steps done; the next step has this number.</summary>
+    public int Iteration { get; init; }
+
+    /// <summary>The lowest validation loss so far, and the iteration that had it; null before the first evaluation.</summary>
+    public (int Iteration, double Loss)? Best { get; init; }
+
+    /// <summary>The last evaluation's iteration, so that a resumed run doesn't do it again; -1 before the first.</summary>
+    public int LastEvaluation { get; init; } = -1;
+
+    /// <summary>Evaluations in a row that were not better than the best.</summary>
+    public int EvaluationsWithoutImprovement { get; init; }
+
+    /// <summary>Tokens trained on so far.</summary>
+    public long Tokens { get; init; }
+
+    /// <summary>Seconds of training so far, over all starts.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>Steps left out as outliers so far.</summary>
+    public int SkippedSteps { get; init; }
+
+    /// <summary>What is usual for the loss and the gradient norm of late.</summary>
+    public OutlierDetector Usual { get; init; } = new();
+
+    public int Seed { get; init; }
+
+    /// <summary>The options as they were, by name, for people and for the report.</summary>
+    public IReadOnlyDictionary<string, object?> Options { get; init; } = new Dictionary<string, object?>();
+
+    public void Write(string folder)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("iteration", Iteration);
+            if (Best is { } best)
+            {
+                json.WriteNumber("best_iteration", best.Iteration);
+                json.WriteNumber("best_val_loss", best.Loss);
+            }
+
+            json.WriteNumber("last_evaluation", LastEvaluation);
+            json.WriteNumber("evaluations_without_improvement", EvaluationsWithoutImprovement);
+            json.WriteNumber("tokens", Tokens);
+            json.WriteNumber("seconds", Math.Round(Seconds, 3));
+            json.WriteNumber("skipped_steps", SkippedSteps);
+            json.WriteNumber("seed", Seed);
+            json.WritePropertyName("usual");
+            Usual.Write(json);
+            json.WritePropertyName("options");
+            WriteOptions(json, Options);
+            json.WritePropertyName("versions");
+            WriteOptions(json, Versions());
+            json.WriteEndObject();
+        }
+
+        IO.AtomicFile.WriteAllText(Path.Combine(folder, FileName), Encoding.UTF8.GetString(stream.ToArray()) + "\n");
+    }
+
+    /// <exception cref="CheckpointException">The file is not what <see cref="Write"/> writes.</exception>
+    public static TrainerState Read(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            var root = document.RootElement;
+            return new TrainerState
+            {
+                Iteration = root.GetProperty("iteration").GetInt32(),
+                Best = root.TryGetProperty("best_val_loss", out var loss) ? (root.GetProperty("best_iteration").GetInt32(), loss.GetDouble()) : null,
+                LastEvaluation = root.GetProperty("last_evaluation").GetInt32(),
+                EvaluationsWithoutImprovement = root.GetProperty("evaluations_without_improvement").GetInt32(),
+                Tokens = root.GetProperty("tokens").GetInt64(),
+                Seconds = root.GetProperty("seconds").GetDouble(),
+                SkippedSteps = root.GetProperty("skipped_steps").GetInt32(),
+                Seed = root.GetProperty("seed").GetInt32(),
+                Usual = OutlierDetector.Read(root.GetProperty("usual")),
+                Options = root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => Plain(p.Value)),
+            };
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException
+            or IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{path}: not the state of a training run: {e.Message}", e);
+        }
+    }
+
+    private static Dictionary<string, object?> Versions() => new()
+    {
+        ["nanogpt"] = typeof(Trainer).Assembly.GetName().Version?.ToString(3),
+        ["torchsharp"] = typeof(TorchSharp.torch).Assembly.GetName().Version?.ToString(3),
+        ["dotnet"] = Environment.Version.ToString(),
+        ["os"] = System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier,
+    };
+
+    private static void WriteOptions(Utf8JsonWriter json, IReadOnlyDictionary<string, object?> options)
+    {
+        json.WriteStartObject();
+        foreach (var (name, value) in options)
+        {
+            json.WritePropertyName(name);
+            switch (value)
+            {
+                case null: json.WriteNullValue(); break;
+                case bool b: json.WriteBooleanValue(b); break;
+                case long l: json.WriteNumberValue(l); break;
+                case double d: json.WriteNumberValue(d); break;
+                default: json.WriteStringValue(Convert.ToString(value, CultureInfo.InvariantCulture)); break;
+            }
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static object? Plain(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.Number => value.TryGetInt64(out var whole) ? whole : value.GetDouble(),
+        JsonValueKind.String => value.GetString(),
+        _ => null,
+    };
+}
