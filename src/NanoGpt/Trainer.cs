@@ -1,7 +1,6 @@
 // The training loop, as nanoGPT's train.py has it: evaluate, save, accumulate gradients, clip, step, log, again. What the
 // loop uses lies in Training/; how text becomes batches, in Data/; what the model is, in GPTModel.cs.
 
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NanoGpt.Data;
@@ -56,7 +55,7 @@ public sealed class Trainer
         TokenDataset data, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        return Train(new DatasetBatches(data, _options.Seed), progress, cancellationToken);
+        return TrainOn(new DatasetBatches(data, _options.Seed), progress, cancellationToken);
     }
 
     /// <summary><see cref="Train"/> on a thread of its own.</summary>
@@ -69,8 +68,8 @@ public sealed class Trainer
             () => Train(data, progress, cancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary><see cref="Train(TokenDataset, IProgress{TrainingProgress}, CancellationToken)"/> on any batches.</summary>
-    internal TrainingResult Train(IBatches data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    /// <summary><see cref="Train"/> on any batches.</summary>
+    internal TrainingResult TrainOn(IBatches data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         using var caller = new CallerState(); // random state and grad mode
         using var run = RunStart.Start(_gpt, _options, data, progress, _log);
@@ -126,9 +125,8 @@ public sealed class Trainer
             if (!double.IsFinite(loss)) throw run.Diverged($"the loss is {loss}", learningRate);
 
             // clip, step, forget the gradients
-            var norm = optimizer.GradientNorm();
+            var norm = optimizer.Step(learningRate, options.GradClip, skip: length => run.IsOutlier(loss, length));
             if (!double.IsFinite(norm)) throw run.Diverged($"the loss is {loss:F4} and the gradient's length {norm}", learningRate);
-            if (!run.IsOutlier(loss, norm)) optimizer.Step(learningRate, options.GradClip, norm);
             optimizer.ZeroGrad();
 
             run.Completed(loss, norm, learningRate);

@@ -16,7 +16,6 @@ namespace NanoGpt.Training;
 internal sealed class CheckpointStore(string outDir, int keep)
 {
     public const string Best = "best";
-    public const string OptimizerFile = "optimizer.safetensors";
 
     private const string Latest = "latest";
     private const string Prefix = "ckpt-";
@@ -120,7 +119,7 @@ internal sealed class CheckpointStore(string outDir, int keep)
         foreach (var file in Directory.EnumerateFiles(checkpoint))
         {
             var name = Path.GetFileName(file);
-            if (name is OptimizerFile or CheckpointManifest.FileName) continue;
+            if (name is OptimizerFile.FileName or CheckpointManifest.FileName) continue;
             using var source = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);
             using var target = new FileStream(Path.Combine(partial, name), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
             source.CopyTo(target);

@@ -29,7 +29,7 @@ internal sealed class LineFile : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private static IEnumerable<string> ReadWholeLines(string path)
+    private static string[] ReadWholeLines(string path)
     {
         var text = File.ReadAllText(path, Encoding.UTF8);
         var end = text.LastIndexOf('\n');

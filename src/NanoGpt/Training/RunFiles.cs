@@ -100,7 +100,7 @@ internal sealed class RunFiles : IDisposable
     private void Scalar(string tag, int iteration, double value) => _events?.Scalar(tag, iteration, value);
 
     // JSON has no NaN and no infinity.
-    private static JsonNode? Node(object? value) => value switch
+    private static JsonValue? Node(object? value) => value switch
     {
         null => null,
         double d => double.IsFinite(d) ? JsonValue.Create(d) : JsonValue.Create(d.ToString(CultureInfo.InvariantCulture)),

@@ -35,7 +35,7 @@ internal static class RunStart
             var memory = isGpu ? 0 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
             foreach (var warning in Preflight.Warnings(options, network.Config, memory)) Say(TrainingEvent.Warning, warning);
 
-            optimizer = new AdamW(network, options.Beta1, options.Beta2, options.WeightDecay);
+            optimizer = MakeOptimizer(network, options);
             var checkpoints = new CheckpointStore(folder.FullPath, options.KeepCheckpoints);
             checkpoints.CleanLeftovers();
             var state = options.ResumeFrom is { } source ? Resume(source, network, optimizer, Say) : null;
@@ -78,6 +78,11 @@ internal static class RunStart
             Dtype = options.Dtype ?? Dtype.Float32,
         };
     }
+
+    // As nanoGPT's configure_optimizers: matrices and embeddings decay, biases and layer norms do not.
+    private static AdamW MakeOptimizer(GPTModel network, TrainerOptions options) => new(
+        network.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)),
+        new AdamWOptions { Beta1 = options.Beta1, Beta2 = options.Beta2, WeightDecay = options.WeightDecay });
 
     private static TrainerState Resume(string source, GPTModel network, AdamW optimizer, Action<TrainingEvent, string> say)
     {

@@ -2,6 +2,7 @@
 // a folder becomes whole and is found again is CheckpointStore.cs.
 
 using NanoGpt.Formats;
+using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
 
@@ -11,7 +12,7 @@ internal static class TrainingCheckpoint
     public static void Write(string folder, GPT gpt, AdamW optimizer, TrainerState state)
     {
         gpt.SavePretrained(folder);
-        SafetensorsWriter.Write(Path.Combine(folder, CheckpointStore.OptimizerFile), optimizer.Export());
+        OptimizerFile.Write(Path.Combine(folder, OptimizerFile.FileName), optimizer.ExportState());
         state.Write(folder);
     }
 
@@ -24,8 +25,8 @@ internal static class TrainingCheckpoint
         var state = TrainerState.Read(folder);
         using var weights = ModelFolder.Open(folder);
         CheckShape(folder, weights.Config, network.Config);
-        using var moments = SafetensorsFile.Open(Path.Combine(folder, CheckpointStore.OptimizerFile));
-        optimizer.Import(moments);
+        using (NewDisposeScope())
+            optimizer.ImportState(OptimizerFile.Read(Path.Combine(folder, OptimizerFile.FileName)));
         TorchWeights.CopyInto(network, weights);
         return state;
     }
