@@ -164,7 +164,7 @@ public sealed record TrainerOptions
 
     /// <summary>Whether TensorBoard files are written to <c>out_dir/tensorboard</c> (<c>tensorboard</c>).</summary>
     /// <value>Default true. In place of nanoGPT's wandb.</value>
-    public bool TensorBoard { get; init; } = true;
+    public bool Tensorboard { get; init; } = true;
 
     /// <summary>Whether <c>out_dir/report.html</c> is written, and redrawn after each evaluation (<c>report</c>).</summary>
     /// <value>Default true. Not in nanoGPT.</value>

@@ -42,7 +42,7 @@ internal static class OptionTable
         new("early_stopping_patience", o => o.EarlyStoppingPatience, (o, v) => o with { EarlyStoppingPatience = v.Int() }),
         new("skip_outliers", o => o.SkipOutliers, (o, v) => o with { SkipOutliers = v.Double() }),
         new("sample_interval", o => o.SampleInterval, (o, v) => o with { SampleInterval = v.Int() }),
-        new("tensorboard", o => o.TensorBoard, (o, v) => o with { TensorBoard = v.Bool() }),
+        new("tensorboard", o => o.Tensorboard, (o, v) => o with { Tensorboard = v.Bool() }),
         new("report", o => o.Report, (o, v) => o with { Report = v.Bool() }),
     ];
 

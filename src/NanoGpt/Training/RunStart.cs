@@ -44,7 +44,7 @@ internal static class RunStart
             if (state is not null && state.Seed != options.Seed)
                 Say(TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {state.Seed}: the batches will be others than the undisturbed run's");
 
-            files = new RunFiles(folder.FullPath, state, options.TensorBoard);
+            files = new RunFiles(folder.FullPath, state, options.Tensorboard);
             voice.WriteTo(files);
             state = (state ?? new TrainerState()) with { Seed = options.Seed, Options = options.ToDictionary() };
             files.Start(state.Iteration, About(options, network.Config));

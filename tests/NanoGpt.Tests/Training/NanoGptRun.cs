@@ -50,7 +50,7 @@ internal sealed class NanoGptRun
             BatchSize = 8,
             EvalInterval = 1000,
             EvalIters = 1,
-            TensorBoard = false,
+            Tensorboard = false,
             Report = false,
         };
     }
@@ -59,10 +59,12 @@ internal sealed class NanoGptRun
     public GPT NewModel()
     {
         torch.set_num_threads(1); // of this thread: teams of OpenMP wait for each other where tests run side by side
-        var gpt = new GPT(Config);
+        var gpt = NewModel(Config);
         Load(gpt.Network, $"init-{(Bias ? "bias" : "nobias")}.nanogpt.safetensors");
         return gpt;
     }
+
+    public static GPT NewModel(GPTConfig config, int seed = 1) => new(config, seed);
 
     /// <summary>Largest difference between the network's weights and the reference's final ones, key biases left out.</summary>
     /// <remarks>The gradient of a key bias is zero in exact arithmetic; AdamW makes noise of 6e-4 out of what rounding leaves.</remarks>
@@ -116,14 +118,17 @@ internal sealed class NanoGptBatches : IBatches
 
     public long TrainTokens => 1_000_000;
 
-    public long ValTokens => 1_000_000;
+    public long ValTokens { get; set; } = 1_000_000;
 
     /// <summary>Called before each batch of a step is given.</summary>
     public Action<BatchPlace>? OnStep { get; set; }
 
+    /// <summary>Called before each batch of an evaluation is given.</summary>
+    public Action<BatchPlace>? OnEvaluation { get; set; }
+
     public void Fill(BatchPlace place, int blockSize, Span<long> x, Span<long> y)
     {
-        if (!place.Evaluation) OnStep?.Invoke(place);
+        (place.Evaluation ? OnEvaluation : OnStep)?.Invoke(place);
         var batch = place.Evaluation ? place.Index % 50 : (place.Iteration * _accumulation + place.Index) % 50;
         _x.AsSpan(batch * x.Length, x.Length).CopyTo(x);
         _y.AsSpan(batch * y.Length, y.Length).CopyTo(y);

@@ -1,7 +1,17 @@
+using System.Text.Json;
+using TorchSharp;
+
 namespace NanoGpt.Tests.Training;
 
-public sealed class TrainerTests
+public sealed class TrainerTests : IDisposable
 {
+    private readonly TemporaryFolder _folder = new();
+    private readonly NanoGptRun _run = new("bias-exact");
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
     [Theory]
     [InlineData("nobias-exact")]
     [InlineData("nobias-tanh")]
@@ -12,13 +22,12 @@ public sealed class TrainerTests
     public void Training_repeats_nanoGPT_step_by_step(string name)
     {
         var run = new NanoGptRun(name);
-        using var folder = new TemporaryFolder();
         using var gpt = run.NewModel();
         var steps = new List<TrainingProgress>();
-        var options = run.Options(folder.Path);
+        var options = run.Options(_folder.Path);
 
         new Trainer(gpt, options).TrainOn(
-            new NanoGptBatches(options.GradientAccumulationSteps!.Value), new Listener(steps, TrainingEvent.Iteration), TestContext.Current.CancellationToken);
+            new NanoGptBatches(options.GradientAccumulationSteps!.Value), new Listener(steps, TrainingEvent.Iteration), Token);
 
         Assert.Equal(run.Steps.Count, steps.Count);
         for (var i = 0; i < steps.Count; i++)
@@ -26,10 +35,408 @@ public sealed class TrainerTests
             var expected = run.Steps[i];
             Assert.Equal(expected.GetProperty("lr").GetDouble(), steps[i].LearningRate); // the same float64 arithmetic
             Assert.Equal(expected.GetProperty("loss").GetDouble(), steps[i].Loss, 1e-5); // float32 against float64 differ by 7e-7
-            if (expected.GetProperty("grad_norm").ValueKind != System.Text.Json.JsonValueKind.Null)
+            if (expected.GetProperty("grad_norm").ValueKind != JsonValueKind.Null)
                 Assert.Equal(expected.GetProperty("grad_norm").GetDouble(), steps[i].GradNorm, 1e-5);
         }
 
         Assert.InRange(run.FinalWeightsDifference(gpt.Network), 0, 1e-5); // float32 against float64 differ by 1.3e-6
     }
+
+    [Fact]
+    public void Resumed_run_repeats_the_undisturbed_one_to_the_bit()
+    {
+        // Dropout makes every step depend on random numbers too.
+        var config = _run.Config with { EmbeddingDropout = 0.1, AttentionDropout = 0.1, ResidualDropout = 0.1 };
+        var options = Options() with { MaxIters = 29, EvalInterval = 7 };
+        var (losses, weights) = Train(NewModel(config), options with { OutDir = _folder["undisturbed"] });
+
+        var interrupted = options with { OutDir = _folder["interrupted"] };
+        Train(NewModel(config), interrupted with { MaxIters = 13 });
+        var (resumedLosses, resumedWeights) = Train(NewModel(config, seed: 99), interrupted with { ResumeFrom = _folder["interrupted"] });
+
+        Assert.Equal(losses[14..], resumedLosses);
+        Assert.Equal(weights, resumedWeights);
+        Assert.Equal(
+            File.ReadAllLines(_folder["undisturbed/metrics.csv"]).Select(WithoutTimes),
+            File.ReadAllLines(_folder["interrupted/metrics.csv"]).Select(WithoutTimes));
+    }
+
+    [Fact]
+    public void Resume_falls_back_to_the_newest_whole_checkpoint_and_says_so()
+    {
+        var options = Options() with { MaxIters = 20, SaveInterval = 5 };
+        Train(NewModel(), options);
+        var newest = _folder["ckpt-00000020/optimizer.safetensors"];
+        var bytes = File.ReadAllBytes(newest);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(newest, bytes);
+        var said = new List<TrainingProgress>();
+
+        using var gpt = NewModel();
+        new Trainer(gpt, options with { ResumeFrom = _folder.Path, MaxIters = 21 }).TrainOn(new NanoGptBatches(), new Listener(said), Token);
+
+        Assert.Contains(said, p => p is { Event: TrainingEvent.Warning } && p.Text!.Contains("ckpt-00000020 is damaged and passed over: optimizer.safetensors has SHA-256"));
+        Assert.Contains(said, p => p is { Event: TrainingEvent.Notice } && p.Text!.Contains("ckpt-00000015: iteration 15"));
+        Assert.Equal(15, said.First(p => p.Event == TrainingEvent.Iteration).Iteration);
+    }
+
+    [Fact]
+    public void Resume_without_a_whole_checkpoint_changes_nothing_and_says_what_is_missing()
+    {
+        using var gpt = NewModel();
+        var before = Weights(gpt);
+
+        var error = Assert.Throws<CheckpointException>(() => Train(gpt, Options() with { ResumeFrom = _folder["nowhere"] }, dispose: false));
+
+        Assert.Contains("nothing to resume from", error.Message);
+        Assert.Equal(before, Weights(gpt));
+    }
+
+    [Fact]
+    public void Resume_with_a_model_of_another_shape_changes_nothing_and_names_both()
+    {
+        Train(NewModel(), Options() with { MaxIters = 5 });
+        using var gpt = NewModel(_run.Config with { NLayer = 1 });
+        var before = Weights(gpt);
+
+        var error = Assert.Throws<CheckpointException>(() => Train(gpt, Options() with { ResumeFrom = _folder.Path }, dispose: false));
+
+        Assert.Contains("n_layer 2", error.Message);
+        Assert.Contains("n_layer 1", error.Message);
+        Assert.Equal(before, Weights(gpt));
+    }
+
+    [Fact]
+    public void Non_finite_loss_stops_before_the_step_and_is_never_saved()
+    {
+        using var gpt = NewModel();
+        float[]? before = null;
+        var batches = new NanoGptBatches
+        {
+            OnStep = place =>
+            {
+                if (place.Iteration != 12) return;
+                before = Weights(gpt);
+                Poison(gpt.Network.named_parameters().First().parameter, float.PositiveInfinity);
+            },
+        };
+
+        var error = Assert.Throws<TrainingDivergedException>(() =>
+            new Trainer(gpt, Options() with { SaveInterval = 4 }).TrainOn(batches, null, Token));
+
+        Assert.Contains("iteration 12", error.Message);
+        Assert.Contains("micro batch 12", error.Message);
+        Assert.Contains("learning_rate", error.Message);
+        Poison(gpt.Network.named_parameters().First().parameter, before![0]);
+        Assert.Equal(before, Weights(gpt));
+        Assert.Equal(["ckpt-00000004", "ckpt-00000008"], Checkpoints()); // 12 was due before its step and came from finite weights
+    }
+
+    [Fact]
+    public void Non_finite_gradient_stops_before_the_step()
+    {
+        using var gpt = NewModel();
+        float[]? before = null;
+        var batches = new NanoGptBatches
+        {
+            OnStep = place =>
+            {
+                if (place.Iteration != 3) return;
+                before = Weights(gpt);
+                var parameter = gpt.Network.named_parameters().First().parameter;
+                parameter.grad = torch.full_like(parameter, float.NaN); // the backward pass adds to it
+            },
+        };
+
+        var error = Assert.Throws<TrainingDivergedException>(() => new Trainer(gpt, Options()).TrainOn(batches, null, Token));
+
+        Assert.Contains("gradient's length NaN", error.Message);
+        Assert.Equal(before, Weights(gpt));
+        Assert.All(gpt.Network.parameters(), parameter => Assert.Null(parameter.grad));
+    }
+
+    [Fact]
+    public void Weights_that_a_step_has_spoilt_are_not_saved()
+    {
+        using var gpt = NewModel();
+        var options = Options() with { SaveInterval = 3, LearningRate = 1e38, MinLr = 1e38, DecayLr = false };
+
+        Assert.Throws<TrainingDivergedException>(() => new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token));
+
+        Assert.Empty(Checkpoints());
+    }
+
+    [Fact]
+    public void Cancellation_ends_with_a_checkpoint_that_goes_on_to_the_bit()
+    {
+        var options = Options() with { MaxIters = 19 };
+        var (losses, weights) = Train(NewModel(), options with { OutDir = _folder["undisturbed"] });
+        using var stop = new CancellationTokenSource();
+        var batches = new NanoGptBatches { OnStep = place => { if (place.Iteration == 11) stop.Cancel(); } };
+
+        using var gpt = NewModel();
+        var result = new Trainer(gpt, options with { OutDir = _folder["stopped"] }).TrainOn(batches, null, stop.Token);
+        var (resumedLosses, resumedWeights) = Train(NewModel(), options with { OutDir = _folder["stopped"], ResumeFrom = _folder["stopped"] });
+
+        Assert.Equal(TrainingEnd.Cancelled, result.End);
+        Assert.Equal(12, result.Iterations);
+        Assert.EndsWith("ckpt-00000012", result.Checkpoint);
+        Assert.Equal(losses[12..], resumedLosses);
+        Assert.Equal(weights, resumedWeights);
+    }
+
+    [Fact]
+    public void Cancelled_evaluation_is_not_counted()
+    {
+        using var gpt = NewModel();
+        using var stop = new CancellationTokenSource();
+        var trainer = new Trainer(gpt, Options() with { EvalInterval = 5, EvalIters = 20 });
+        var batches = new NanoGptBatches { OnEvaluation = place => { if (place is { Iteration: 5, Index: 10 }) stop.Cancel(); } };
+
+        var result = trainer.TrainOn(batches, null, stop.Token);
+
+        Assert.Equal(TrainingEnd.Cancelled, result.End);
+        Assert.Equal([0], result.Evaluations.Select(evaluation => evaluation.Iteration));
+        Assert.EndsWith("ckpt-00000005", result.Checkpoint);
+    }
+
+    [Fact]
+    public void Evaluation_is_at_0_and_each_interval_and_the_first_is_not_saved()
+    {
+        using var gpt = NewModel();
+        var lines = new List<TrainingProgress>();
+
+        var result = new Trainer(gpt, Options() with { EvalInterval = 4, MaxIters = 9, KeepCheckpoints = 0 })
+            .TrainOn(new NanoGptBatches(), new Listener(lines), Token);
+
+        Assert.Equal(10, result.Iterations); // nanoGPT stops when iter > max_iters
+        Assert.Equal([0, 4, 8], result.Evaluations.Select(evaluation => evaluation.Iteration));
+        Assert.Equal(["ckpt-00000004", "ckpt-00000008", "ckpt-00000010"], Checkpoints());
+        var logged = lines.Where(p => p.Text is not null && p.Event is TrainingEvent.Evaluation or TrainingEvent.Iteration).Select(p => p.Text!);
+        Assert.All(logged, line => Assert.Matches(@"^(step \d+: train loss \d\.\d{4}, val loss \d\.\d{4}|iter \d+: loss \d\.\d{4}, time \d+\.\d\dms, mfu -?\d+\.\d\d%)$", line));
+        Assert.Equal(13, logged.Count());
+        Assert.Equal(lines.Where(p => p.Text is not null).Select(p => p.Text), File.ReadAllLines(_folder["log.txt"]));
+    }
+
+    [Fact]
+    public void Only_better_checkpoints_are_saved_when_asked_and_best_is_the_best()
+    {
+        using var gpt = NewModel();
+        var options = Options() with { EvalInterval = 3, MaxIters = 30, AlwaysSaveCheckpoint = false, KeepCheckpoints = 0, LearningRate = 0.05, MinLr = 0.05, WarmupIters = 0 };
+
+        var result = new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token);
+
+        var better = result.Evaluations.Where(evaluation => evaluation is { IsBest: true, Iteration: > 0 }).ToList();
+        Assert.InRange(better.Count, 1, result.Evaluations.Count - 2); // the high learning rate makes some evaluations worse
+        Assert.Equal(better.Select(evaluation => $"ckpt-{evaluation.Iteration:D8}"), Checkpoints());
+        Assert.Equal(result.Evaluations.Min(evaluation => evaluation.ValLoss), result.BestValLoss);
+        Assert.Equal(
+            File.ReadAllBytes(_folder[$"ckpt-{result.BestIteration:D8}/model.safetensors"]), File.ReadAllBytes(_folder["best/model.safetensors"]));
+    }
+
+    [Fact]
+    public void Early_stopping_waits_for_its_patience()
+    {
+        using var gpt = NewModel();
+        var options = Options() with { EvalInterval = 1, LearningRate = 0, MinLr = 0, EarlyStoppingPatience = 3 };
+
+        var result = new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token);
+
+        Assert.Equal(TrainingEnd.EarlyStopped, result.End);
+        Assert.Equal([0, 1, 2, 3], result.Evaluations.Select(evaluation => evaluation.Iteration));
+    }
+
+    [Fact]
+    public void Time_limit_ends_with_a_checkpoint()
+    {
+        using var gpt = NewModel();
+
+        var result = new Trainer(gpt, Options() with { MaxSeconds = 1e-9, MaxIters = 1000 }).TrainOn(new NanoGptBatches(), null, Token);
+        Assert.Equal(TrainingEnd.OutOfTime, result.End);
+        Assert.Equal(0, result.Iterations);
+        Assert.Null(result.Checkpoint); // nothing was done that could be lost
+
+        var slow = new NanoGptBatches { OnStep = _ => Thread.Sleep(30) };
+        result = new Trainer(gpt, Options() with { MaxSeconds = 0.05, MaxIters = 1000 }).TrainOn(slow, null, Token);
+        Assert.Equal(TrainingEnd.OutOfTime, result.End);
+        Assert.InRange(result.Iterations, 1, 3);
+        Assert.NotNull(result.Checkpoint);
+    }
+
+    [Fact]
+    public void Eval_only_evaluates_once_also_after_a_resume()
+    {
+        Train(NewModel(), Options() with { MaxIters = 5 });
+        using var gpt = NewModel();
+
+        var result = new Trainer(gpt, Options() with { ResumeFrom = _folder.Path, EvalOnly = true }).TrainOn(new NanoGptBatches(), null, Token);
+
+        Assert.Equal([6], result.Evaluations.Select(evaluation => evaluation.Iteration));
+        Assert.Equal(6, result.Iterations);
+    }
+
+    [Fact]
+    public void Outlier_steps_are_left_out_and_counted()
+    {
+        using var gpt = NewModel();
+        var said = new List<TrainingProgress>();
+        float[]? before = null, after = null;
+        var batches = new NanoGptBatches
+        {
+            OnStep = place =>
+            {
+                var parameter = gpt.Network.named_parameters().First().parameter;
+                if (place.Iteration == 80)
+                {
+                    before = Weights(gpt);
+                    parameter.grad = torch.full_like(parameter, 100);
+                }
+
+                if (place.Iteration == 81) after = Weights(gpt);
+            },
+        };
+
+        new Trainer(gpt, Options() with { MaxIters = 90, SkipOutliers = 6 }).TrainOn(batches, new Listener(said, TrainingEvent.Warning), Token);
+
+        Assert.Equal(before, after);
+        Assert.Single(said, p => p.Text!.StartsWith("iter 80: step left out"));
+        Assert.Equal(1, JsonDocument.Parse(File.ReadAllText(_folder["ckpt-00000091/trainer.json"])).RootElement.GetProperty("skipped_steps").GetInt32());
+    }
+
+    [Fact]
+    public void Callbacks_see_evaluations_and_draw_samples_at_their_interval()
+    {
+        using var gpt = NewModel();
+        var evaluated = new List<int>();
+        var samples = new List<TrainingProgress>();
+        var trainer = new Trainer(gpt, Options() with { EvalInterval = 2, MaxIters = 7, SampleInterval = 2 })
+        {
+            OnEvaluation = evaluation => evaluated.Add(evaluation.Iteration),
+            DrawSample = model => $"drawn from a model of {model.Config.NLayer} layers",
+        };
+
+        trainer.TrainOn(new NanoGptBatches(), new Listener(samples, TrainingEvent.Sample), Token);
+
+        Assert.Equal([0, 2, 4, 6], evaluated);
+        Assert.Equal([0, 4], samples.Select(p => p.Iteration));
+        Assert.All(samples, p => Assert.Equal("drawn from a model of 2 layers", p.Text));
+        Assert.Equal(2, File.ReadLines(_folder["metrics.jsonl"]).Count(line => line.Contains("\"sample\":")));
+    }
+
+    [Fact]
+    public void Caller_finds_random_state_grad_mode_and_tensors_as_they_were()
+    {
+        using var gpt = NewModel();
+        gpt.Network.eval();
+        Train(gpt, Options() with { MaxIters = 2 }, dispose: false); // what is made once has been made
+        torch.random.manual_seed(5);
+        using var expected = torch.rand(4);
+        torch.random.manual_seed(5);
+        using var noGrad = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var tensors = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+
+        Train(gpt, Options() with { MaxIters = 10, EvalInterval = 5 }, dispose: false);
+
+        Assert.False(torch.is_grad_enabled());
+        Assert.False(gpt.Network.training);
+        Assert.Equal(tensors, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+        Assert.Equal(expected.data<float>().ToArray(), torch.rand(4).data<float>().ToArray());
+    }
+
+    [Fact]
+    public void Earlier_run_in_the_same_folder_is_set_aside_not_lost()
+    {
+        Train(NewModel(), Options() with { MaxIters = 20 });
+        Train(NewModel(), Options() with { MaxIters = 5 });
+
+        Assert.Equal(["ckpt-00000006"], Checkpoints());
+        Assert.True(File.Exists(_folder["previous/ckpt-00000021/model.safetensors"]));
+        Assert.True(File.Exists(_folder["previous/metrics.jsonl"]));
+    }
+
+    [Fact]
+    public void Two_runs_cannot_share_a_folder()
+    {
+        using var gpt = NewModel();
+        CheckpointException? error = null;
+        var trainer = new Trainer(gpt, Options() with { MaxIters = 1 })
+        {
+            OnEvaluation = _ => error = Assert.Throws<CheckpointException>(() => Train(NewModel(), Options())),
+        };
+
+        trainer.TrainOn(new NanoGptBatches(), null, Token);
+
+        Assert.Contains("choose another out_dir", error!.Message);
+    }
+
+    [Fact]
+    public void Token_id_that_the_model_does_not_have_is_named_with_its_place()
+    {
+        using var gpt = NewModel(_run.Config with { VocabSize = 60 });
+
+        var error = Assert.Throws<ModelFormatException>(() => Train(gpt, Options(), dispose: false));
+
+        Assert.Contains("ids are below 60", error.Message);
+    }
+
+    [Fact]
+    public void Sequences_longer_than_the_model_or_the_data_are_refused()
+    {
+        using var gpt = NewModel();
+
+        Assert.Contains("block_size is 64; the model has positions for 32",
+            Assert.Throws<ArgumentException>(() => Train(gpt, Options() with { BlockSize = 64 }, dispose: false)).Message);
+        Assert.Contains("validation split has 32 tokens; a sequence takes block_size + 1 = 33",
+            Assert.Throws<ArgumentException>(() => new Trainer(gpt, Options()).TrainOn(new NanoGptBatches { ValTokens = 32 }, null, Token)).Message);
+    }
+
+    [Fact]
+    public void Checkpoint_folder_is_a_model_folder()
+    {
+        using var gpt = NewModel();
+        var result = new Trainer(gpt, Options() with { MaxIters = 6 }).TrainOn(new NanoGptBatches(), null, Token);
+
+        using var loaded = GPT.FromPretrained(result.Checkpoint!);
+
+        Assert.Equal(Weights(gpt), Weights(loaded));
+        Assert.Equal(gpt.Config, loaded.Config);
+    }
+
+    private TrainerOptions Options() => _run.Options(_folder.Path) with { MaxIters = 24, EvalInterval = 1000 };
+
+    private GPT NewModel() => _run.NewModel();
+
+    private GPT NewModel(GPTConfig config, int seed = 1)
+    {
+        torch.set_num_threads(1);
+        return NanoGptRun.NewModel(config, seed);
+    }
+
+    private static (double[] Losses, float[] Weights) Train(GPT gpt, TrainerOptions options, bool dispose = true)
+    {
+        try
+        {
+            var steps = new List<TrainingProgress>();
+            new Trainer(gpt, options).TrainOn(new NanoGptBatches(), new Listener(steps, TrainingEvent.Iteration), Token);
+            return ([.. steps.Select(step => step.Loss)], Weights(gpt));
+        }
+        finally
+        {
+            if (dispose) gpt.Dispose();
+        }
+    }
+
+    private static float[] Weights(GPT gpt) => [.. gpt.Network.parameters().SelectMany(p => p.data<float>().ToArray())];
+
+    private static void Poison(torch.Tensor parameter, float value)
+    {
+        using var noGrad = torch.no_grad();
+        using var first = parameter.view(-1).narrow(0, 0, 1);
+        first.fill_(value);
+    }
+
+    private string[] Checkpoints() => [.. Directory.GetDirectories(_folder.Path, "ckpt-*").Select(path => Path.GetFileName(path)).Order()];
+
+    private static string WithoutTimes(string line) => string.Join(',', line.Split(',').Take(6));
 }
