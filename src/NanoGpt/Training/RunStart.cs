@@ -27,7 +27,7 @@ internal static class RunStart
         void Say(TrainingEvent what, string text) => voice.Say(new TrainingProgress { Event = what, Text = text, MaxIters = options.MaxIters });
 
         var folder = new OutputFolder(options.OutDir);
-        AdamW? optimizer = null;
+        FusedAdamW? optimizer = null;
         RunFiles? files = null;
         try
         {
@@ -80,11 +80,11 @@ internal static class RunStart
     }
 
     // As nanoGPT's configure_optimizers: matrices and embeddings decay, biases and layer norms do not.
-    private static AdamW MakeOptimizer(GPTModel network, TrainerOptions options) => new(
+    private static FusedAdamW MakeOptimizer(GPTModel network, TrainerOptions options) => new(
         network.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)),
         new AdamWOptions { Beta1 = options.Beta1, Beta2 = options.Beta2, WeightDecay = options.WeightDecay });
 
-    private static TrainerState Resume(string source, GPTModel network, AdamW optimizer, Action<TrainingEvent, string> say)
+    private static TrainerState Resume(string source, GPTModel network, FusedAdamW optimizer, Action<TrainingEvent, string> say)
     {
         var checkpoint = File.Exists(Path.Combine(source, TrainerState.FileName))
             ? source

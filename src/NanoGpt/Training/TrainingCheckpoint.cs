@@ -9,7 +9,7 @@ namespace NanoGpt.Training;
 /// <summary>Writes and reads the content of one checkpoint folder.</summary>
 internal static class TrainingCheckpoint
 {
-    public static void Write(string folder, GPT gpt, AdamW optimizer, TrainerState state)
+    public static void Write(string folder, GPT gpt, FusedAdamW optimizer, TrainerState state)
     {
         gpt.SavePretrained(folder);
         OptimizerFile.Write(Path.Combine(folder, OptimizerFile.FileName), optimizer.ExportState());
@@ -18,7 +18,7 @@ internal static class TrainingCheckpoint
 
     /// <summary>Loads a checkpoint into a model and an optimizer; if it throws, neither has changed.</summary>
     /// <exception cref="CheckpointException">The folder is not a whole checkpoint, or one of another model.</exception>
-    public static TrainerState Read(string folder, GPTModel network, AdamW optimizer)
+    public static TrainerState Read(string folder, GPTModel network, FusedAdamW optimizer)
     {
         if (CheckpointManifest.FindFault(folder) is { } fault) throw new CheckpointException($"{folder}: not a whole checkpoint: {fault}.");
 

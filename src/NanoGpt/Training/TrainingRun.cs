@@ -32,7 +32,7 @@ internal sealed class TrainingRun : IDisposable
     private string? _savedFolder;
 
     public TrainingRun(
-        GPT gpt, TrainerOptions options, IBatches data, AdamW optimizer, TrainerState state,
+        GPT gpt, TrainerOptions options, IBatches data, FusedAdamW optimizer, TrainerState state,
         OutputFolder folder, CheckpointStore checkpoints, RunFiles files, RunVoice voice, Activity? activity)
     {
         (_gpt, _data, _folder, _checkpoints, _files, _voice, _activity) = (gpt, data, folder, checkpoints, files, voice, activity);
@@ -55,7 +55,7 @@ internal sealed class TrainingRun : IDisposable
 
     public GPTModel Network { get; }
 
-    public AdamW Optimizer { get; }
+    public FusedAdamW Optimizer { get; }
 
     /// <summary>Where the run stands. Replaced as a whole, so that a checkpoint never sees half a step.</summary>
     public TrainerState State { get; private set; }

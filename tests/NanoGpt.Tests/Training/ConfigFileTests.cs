@@ -30,13 +30,13 @@ public sealed class ConfigFileTests : IDisposable
             size = -(2 + 3) * 2 ** 3 // 3
             """);
 
-        Assert.Equal(new KeyValuePair<string, object?>[]
-        {
+        Assert.Equal(
+        [
             new("out_dir", "out-shakespeare"), new("eval_interval", 5L), new("wandb_run_name", "ft-12"), new("init_from", "gpt2-xl"),
             new("always_save_checkpoint", false), new("batch_size", 1L), new("gradient_accumulation_steps", 40L), new("learning_rate", 3e-5),
             new("max_iters", 600_000L), new("lr_decay_iters", 600_000L), new("min_lr", 3e-5 / 10), new("resume_from", null),
             new("hash", "a # b"), new("weight_decay", 0.1), new("size", -14L),
-        }, values);
+        ], values);
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class ConfigFileTests : IDisposable
     [Fact]
     public void Json_config_may_have_comments_and_a_trailing_comma() =>
         Assert.Equal(
-            new KeyValuePair<string, object?>[] { new("batch_size", 12L), new("learning_rate", 1e-3), new("bias", false), new("dataset", "x"), new("min_lr", null) },
+            [new("batch_size", 12L), new("learning_rate", 1e-3), new("bias", false), new("dataset", "x"), new("min_lr", null)],
             Read("config.json", """{ "batch_size": 12, "learning_rate": 1e-3, /* no biases */ "bias": false, "dataset": "x", "min_lr": null, }"""));
 
     [Theory]

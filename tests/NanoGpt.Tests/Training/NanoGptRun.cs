@@ -64,7 +64,7 @@ internal sealed class NanoGptRun
         return gpt;
     }
 
-    public static GPT NewModel(GPTConfig config, int seed = 1) => new(config, seed);
+    public static GPT NewModel(GPTConfig config, int seed = 1) => new(config, seed: seed);
 
     /// <summary>Largest difference between the network's weights and the reference's final ones, key biases left out.</summary>
     /// <remarks>The gradient of a key bias is zero in exact arithmetic; AdamW makes noise of 6e-4 out of what rounding leaves.</remarks>
