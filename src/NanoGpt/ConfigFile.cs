@@ -88,7 +88,8 @@ public static class ConfigFile
         JsonValueKind.False => false,
         JsonValueKind.Null => null,
         JsonValueKind.String => property.Value.GetString(),
-        JsonValueKind.Number => property.Value.TryGetInt64(out var whole) ? whole : property.Value.GetDouble(),
+        JsonValueKind.Number when property.Value.TryGetInt64(out var whole) => whole,
+        JsonValueKind.Number => property.Value.GetDouble(),
         var kind => throw new ModelFormatException(
             $"{path}: {property.Name} is {kind}; a config value is a number, a text, true, false or null."),
     };

@@ -165,7 +165,7 @@ public sealed class Trainer
     /// <summary>The caller's random state and grad mode, put back at the end.</summary>
     private sealed class CallerState : IDisposable
     {
-        private readonly Tensor _random = random.get_rng_state().DetachFromDisposeScope();
+        private readonly Tensor _random = random.get_rng_state();
         private readonly IDisposable _grad = enable_grad();
 
         public void Dispose()

@@ -19,7 +19,7 @@ internal static class LearningRate
         var ratio = (double)(iteration - warmup) / (end - warmup); // 0 at the end of warmup, 1 at lr_decay_iters
         return options.LrSchedule switch
         {
-            LearningRateSchedule.Linear => peak - ratio * (peak - least),
+            LearningRateSchedule.Linear => least + (1 - ratio) * (peak - least),
             LearningRateSchedule.Wsd => least + WsdCoefficient(iteration, warmup, end, options.WsdDecayFraction) * (peak - least),
             _ => least + 0.5 * (1.0 + Math.Cos(Math.PI * ratio)) * (peak - least),
         };

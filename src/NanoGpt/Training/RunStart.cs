@@ -3,6 +3,7 @@
 
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
 
@@ -17,9 +18,10 @@ internal static class RunStart
     public static TrainingRun Start(
         GPT gpt, TrainerOptions options, IBatches data, IProgress<TrainingProgress>? progress, ILogger log)
     {
-        if (options.Device is { } device) gpt.To(device);
+        if (options.Device is { } name) gpt.To(name);
         var network = gpt.Network;
-        var isGpu = network.Device.type != TorchSharp.DeviceType.CPU;
+        var device = DeviceOf(network);
+        var isGpu = device.type != TorchSharp.DeviceType.CPU;
         options = Complete(options, network.Config, isGpu);
         Preflight.Check(options, network.Config, data);
 
@@ -49,7 +51,7 @@ internal static class RunStart
             state = (state ?? new TrainerState()) with { Seed = options.Seed, Options = options.ToDictionary() };
             files.Start(state.Iteration, About(options, network.Config));
             return new TrainingRun(
-                gpt, options, data, optimizer, state, folder, checkpoints, files, voice,
+                gpt, device, options, data, optimizer, state, folder, checkpoints, files, voice,
                 TrainingTelemetry.Activities.StartActivity("nanogpt.train"));
         }
         catch
@@ -77,6 +79,13 @@ internal static class RunStart
             MinLr = options.MinLr ?? options.LearningRate / 10,
             Dtype = options.Dtype ?? Dtype.Float32,
         };
+    }
+
+    // Asking makes a tensor, which must not be left in the caller's scope.
+    private static Device DeviceOf(GPTModel network)
+    {
+        using var scope = NewDisposeScope();
+        return network.Device;
     }
 
     // As nanoGPT's configure_optimizers: matrices and embeddings decay, biases and layer norms do not.

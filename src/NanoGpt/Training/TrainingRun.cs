@@ -13,6 +13,7 @@ internal sealed class TrainingRun : IDisposable
     private const int IterationsBeforeMfu = 5; // the first ones are slow and say nothing
 
     private readonly GPT _gpt;
+    private readonly Device _device;
     private readonly IBatches _data;
     private readonly OutputFolder _folder;
     private readonly CheckpointStore _checkpoints;
@@ -32,10 +33,10 @@ internal sealed class TrainingRun : IDisposable
     private string? _savedFolder;
 
     public TrainingRun(
-        GPT gpt, TrainerOptions options, IBatches data, FusedAdamW optimizer, TrainerState state,
+        GPT gpt, Device device, TrainerOptions options, IBatches data, FusedAdamW optimizer, TrainerState state,
         OutputFolder folder, CheckpointStore checkpoints, RunFiles files, RunVoice voice, Activity? activity)
     {
-        (_gpt, _data, _folder, _checkpoints, _files, _voice, _activity) = (gpt, data, folder, checkpoints, files, voice, activity);
+        (_gpt, _device, _data, _folder, _checkpoints, _files, _voice, _activity) = (gpt, device, data, folder, checkpoints, files, voice, activity);
         (Options, Network, Optimizer, State) = (options, gpt.Network, optimizer, state);
         _wasTraining = Network.training;
         _secondsBefore = state.Seconds;
@@ -90,7 +91,7 @@ internal sealed class TrainingRun : IDisposable
         }
 
         long[] shape = [Options.BatchSize, Options.BlockSize.Value];
-        return (tensor(_x, shape, device: Network.Device), tensor(_y, shape, device: Network.Device));
+        return (tensor(_x, shape, device: _device), tensor(_y, shape, device: _device));
     }
 
     /// <summary>The loss of a batch, a scalar.</summary>
@@ -260,7 +261,7 @@ internal sealed class TrainingRun : IDisposable
 
     private double RunningMfu(double tokensPerSecond)
     {
-        _peakFlops ??= ModelFlops.MeasurePeak(Network.Device, float32);
+        _peakFlops ??= ModelFlops.MeasurePeak(_device, float32);
         var mfu = ModelFlops.PerToken(Network.Config, Options.BlockSize!.Value) * tokensPerSecond / _peakFlops.Value;
         return _last.Mfu < 0 ? mfu : 0.9 * _last.Mfu + 0.1 * mfu;
     }
