@@ -19,11 +19,11 @@ public sealed class CheckpointStoreTests : IDisposable
         Save(store, 40, isBest: false);
 
         Assert.Equal(["best", "ckpt-00000030", "ckpt-00000040"], Names());
-        Assert.Equal("20", File.ReadAllText(_folder["best/model.safetensors"]));
-        Assert.False(File.Exists(_folder["best/optimizer.safetensors"]));
-        Assert.Null(CheckpointManifest.FindFault(_folder["best"]));
-        Assert.Equal("ckpt-00000040\n", File.ReadAllText(_folder["latest"]));
-        Assert.Equal(_folder["ckpt-00000040"], store.FindNewestWhole());
+        Assert.Equal("20", File.ReadAllText(_folder.File("best/model.safetensors")));
+        Assert.False(File.Exists(_folder.File("best/optimizer.safetensors")));
+        Assert.Null(CheckpointManifest.FindFault(_folder.File("best")));
+        Assert.Equal("ckpt-00000040\n", File.ReadAllText(_folder.File("latest")));
+        Assert.Equal(_folder.File("ckpt-00000040"), store.FindNewestWhole());
     }
 
     [Fact]
@@ -50,9 +50,9 @@ public sealed class CheckpointStoreTests : IDisposable
         Assert.Contains("iteration 20", error.Message);
         Assert.Contains("No space left on device", error.Message);
         Assert.Equal(["best", "ckpt-00000010"], Names());
-        Assert.Equal("10", File.ReadAllText(_folder["best/model.safetensors"]));
+        Assert.Equal("10", File.ReadAllText(_folder.File("best/model.safetensors")));
         Assert.Empty(Directory.GetDirectories(_folder.Path, ".*"));
-        Assert.Equal(_folder["ckpt-00000010"], store.FindNewestWhole());
+        Assert.Equal(_folder.File("ckpt-00000010"), store.FindNewestWhole());
     }
 
     [Fact]
@@ -61,12 +61,12 @@ public sealed class CheckpointStoreTests : IDisposable
         var store = new CheckpointStore(_folder.Path, keep: 2);
         Save(store, 10, isBest: false);
         Save(store, 20, isBest: false);
-        File.Delete(_folder["ckpt-00000020/trainer.json"]);
+        File.Delete(_folder.File("ckpt-00000020/trainer.json"));
         var damaged = new List<string>();
 
         var found = store.FindNewestWhole((folder, fault) => damaged.Add($"{Path.GetFileName(folder)}: {fault}"));
 
-        Assert.Equal(_folder["ckpt-00000010"], found);
+        Assert.Equal(_folder.File("ckpt-00000010"), found);
         Assert.Equal(["ckpt-00000020: trainer.json is missing"], damaged);
     }
 
@@ -115,10 +115,10 @@ public sealed class CheckpointStoreTests : IDisposable
     {
         var store = new CheckpointStore(_folder.Path, keep: 2);
         Save(store, 10, isBest: true);
-        Directory.Move(_folder["best"], _folder[".best.replaced"]);
-        Directory.CreateDirectory(_folder[".ckpt-00000020.1-a.partial"]);
-        File.WriteAllText(_folder[".ckpt-00000020.1-a.partial/model.safetensors"], "half");
-        File.WriteAllText(_folder["latest.1-a.partial"], "ckpt");
+        Directory.Move(_folder.File("best"), _folder.File(".best.replaced"));
+        Directory.CreateDirectory(_folder.File(".ckpt-00000020.1-a.partial"));
+        File.WriteAllText(_folder.File(".ckpt-00000020.1-a.partial/model.safetensors"), "half");
+        File.WriteAllText(_folder.File("latest.1-a.partial"), "ckpt");
 
         store.CleanLeftovers();
 
@@ -132,11 +132,11 @@ public sealed class CheckpointStoreTests : IDisposable
     {
         var store = new CheckpointStore(_folder.Path, keep: 2);
         Save(store, 10, isBest: false);
-        File.WriteAllText(_folder["ckpt-00000010/model.safetensors"], "damaged");
+        File.WriteAllText(_folder.File("ckpt-00000010/model.safetensors"), "damaged");
 
         Save(store, 10, isBest: false);
 
-        Assert.Equal(_folder["ckpt-00000010"], store.FindNewestWhole());
+        Assert.Equal(_folder.File("ckpt-00000010"), store.FindNewestWhole());
     }
 
     private static string Save(CheckpointStore store, int iteration, bool isBest) => store.Save(iteration, isBest, folder =>

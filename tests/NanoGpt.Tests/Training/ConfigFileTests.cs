@@ -85,7 +85,7 @@ public sealed class ConfigFileTests : IDisposable
 
     [Fact]
     public void Missing_file_is_named() =>
-        Assert.Contains("nowhere.py", Assert.Throws<ModelFormatException>(() => ConfigFile.Read(_folder["nowhere.py"])).Message);
+        Assert.Contains("nowhere.py", Assert.Throws<ModelFormatException>(() => ConfigFile.Read(_folder.File("nowhere.py"))).Message);
 
     [Theory]
     [InlineData("12", 12L)]
@@ -111,7 +111,7 @@ public sealed class ConfigFileTests : IDisposable
 
     private IReadOnlyList<KeyValuePair<string, object?>> Read(string name, string text)
     {
-        File.WriteAllText(_folder[name], text);
-        return ConfigFile.Read(_folder[name]);
+        File.WriteAllText(_folder.File(name), text);
+        return ConfigFile.Read(_folder.File(name));
     }
 }

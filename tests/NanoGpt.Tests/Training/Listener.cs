@@ -1,4 +1,4 @@
-// What tests of training use: a listener that remembers, and a folder that goes away.
+// A listener to training that remembers.
 
 namespace NanoGpt.Tests.Training;
 
@@ -9,14 +9,4 @@ internal sealed class Listener(List<TrainingProgress> into, params TrainingEvent
     {
         if (kinds.Length == 0 || kinds.Contains(value.Event)) into.Add(value);
     }
-}
-
-/// <summary>A folder for one test.</summary>
-internal sealed class TemporaryFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("nanogpt-test-").FullName;
-
-    public string this[string name] => System.IO.Path.Combine(Path, name);
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

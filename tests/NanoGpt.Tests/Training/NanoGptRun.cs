@@ -1,7 +1,9 @@
 // A training run of the reference implementation: hyperparameters, batches, and what each step gave.
 
+using System.Text;
 using System.Text.Json;
 using NanoGpt.Formats;
+using NanoGpt.Tokenization;
 using NanoGpt.Training;
 using TorchSharp;
 
@@ -64,7 +66,8 @@ internal sealed class NanoGptRun
         return gpt;
     }
 
-    public static GPT NewModel(GPTConfig config, int seed = 1) => new(config, seed: seed);
+    public static GPT NewModel(GPTConfig config, int seed = 1) =>
+        new(config, new CharacterTokenizer(Enumerable.Range(' ', Math.Min(config.VocabSize, 60)).Select(c => new Rune(c))), seed);
 
     /// <summary>Largest difference between the network's weights and the reference's final ones, key biases left out.</summary>
     /// <remarks>The gradient of a key bias is zero in exact arithmetic; AdamW makes noise of 6e-4 out of what rounding leaves.</remarks>

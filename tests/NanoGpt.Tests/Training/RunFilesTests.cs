@@ -32,7 +32,7 @@ public sealed class RunFilesTests : IDisposable
             }
         }
 
-        File.AppendAllText(_folder["metrics.jsonl"], "{\"iter\":6,\"lo"); // the process died here
+        File.AppendAllText(_folder.File("metrics.jsonl"), "{\"iter\":6,\"lo"); // the process died here
 
         using (var files = new RunFiles(_folder.Path, new TrainerState { Iteration = 4, LastEvaluation = 4 }, tensorBoard: false))
         {
@@ -42,21 +42,21 @@ public sealed class RunFilesTests : IDisposable
 
         Assert.Equal(
             ["start 0", "eval 0", "step 0", "step 1", "eval 2", "step 2", "step 3", "eval 4", "start 4", "step 4"],
-            File.ReadAllLines(_folder["metrics.jsonl"]).Select(Kind));
+            File.ReadAllLines(_folder.File("metrics.jsonl")).Select(Kind));
         Assert.Equal(
             ["iter", "0", "0", "1", "2", "2", "3", "4", "4"],
-            File.ReadAllLines(_folder["metrics.csv"]).Select(line => line.Split(',')[0]));
+            File.ReadAllLines(_folder.File("metrics.csv")).Select(line => line.Split(',')[0]));
     }
 
     [Fact]
     public void Metrics_of_a_new_run_begin_empty()
     {
-        File.WriteAllText(_folder["metrics.jsonl"], "{\"iter\":0,\"loss\":1}\n");
+        File.WriteAllText(_folder.File("metrics.jsonl"), "{\"iter\":0,\"loss\":1}\n");
         using (new RunFiles(_folder.Path, resumed: null, tensorBoard: false))
         {
         }
 
-        Assert.Empty(File.ReadAllText(_folder["metrics.jsonl"]));
+        Assert.Empty(File.ReadAllText(_folder.File("metrics.jsonl")));
     }
 
     [Fact]

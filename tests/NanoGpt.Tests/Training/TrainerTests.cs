@@ -48,17 +48,17 @@ public sealed class TrainerTests : IDisposable
         // Dropout makes every step depend on random numbers too.
         var config = _run.Config with { EmbeddingDropout = 0.1, AttentionDropout = 0.1, ResidualDropout = 0.1 };
         var options = Options() with { MaxIters = 29, EvalInterval = 7 };
-        var (losses, weights) = Train(NewModel(config), options with { OutDir = _folder["undisturbed"] });
+        var (losses, weights) = Train(NewModel(config), options with { OutDir = _folder.File("undisturbed") });
 
-        var interrupted = options with { OutDir = _folder["interrupted"] };
+        var interrupted = options with { OutDir = _folder.File("interrupted") };
         Train(NewModel(config), interrupted with { MaxIters = 13 });
-        var (resumedLosses, resumedWeights) = Train(NewModel(config, seed: 99), interrupted with { ResumeFrom = _folder["interrupted"] });
+        var (resumedLosses, resumedWeights) = Train(NewModel(config, seed: 99), interrupted with { ResumeFrom = _folder.File("interrupted") });
 
         Assert.Equal(losses[14..], resumedLosses);
         Assert.Equal(weights, resumedWeights);
         Assert.Equal(
-            File.ReadAllLines(_folder["undisturbed/metrics.csv"]).Select(WithoutTimes),
-            File.ReadAllLines(_folder["interrupted/metrics.csv"]).Select(WithoutTimes));
+            File.ReadAllLines(_folder.File("undisturbed/metrics.csv")).Select(WithoutTimes),
+            File.ReadAllLines(_folder.File("interrupted/metrics.csv")).Select(WithoutTimes));
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class TrainerTests : IDisposable
     {
         var options = Options() with { MaxIters = 20, SaveInterval = 5 };
         Train(NewModel(), options);
-        var newest = _folder["ckpt-00000020/optimizer.safetensors"];
+        var newest = _folder.File("ckpt-00000020/optimizer.safetensors");
         var bytes = File.ReadAllBytes(newest);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(newest, bytes);
@@ -86,7 +86,7 @@ public sealed class TrainerTests : IDisposable
         using var gpt = NewModel();
         var before = Weights(gpt);
 
-        var error = Assert.Throws<CheckpointException>(() => Train(gpt, Options() with { ResumeFrom = _folder["nowhere"] }, dispose: false));
+        var error = Assert.Throws<CheckpointException>(() => Train(gpt, Options() with { ResumeFrom = _folder.File("nowhere") }, dispose: false));
 
         Assert.Contains("nothing to resume from", error.Message);
         Assert.Equal(before, Weights(gpt));
@@ -170,13 +170,13 @@ public sealed class TrainerTests : IDisposable
     public void Cancellation_ends_with_a_checkpoint_that_goes_on_to_the_bit()
     {
         var options = Options() with { MaxIters = 19 };
-        var (losses, weights) = Train(NewModel(), options with { OutDir = _folder["undisturbed"] });
+        var (losses, weights) = Train(NewModel(), options with { OutDir = _folder.File("undisturbed") });
         using var stop = new CancellationTokenSource();
         var batches = new NanoGptBatches { OnStep = place => { if (place.Iteration == 11) stop.Cancel(); } };
 
         using var gpt = NewModel();
-        var result = new Trainer(gpt, options with { OutDir = _folder["stopped"] }).TrainOn(batches, null, stop.Token);
-        var (resumedLosses, resumedWeights) = Train(NewModel(), options with { OutDir = _folder["stopped"], ResumeFrom = _folder["stopped"] });
+        var result = new Trainer(gpt, options with { OutDir = _folder.File("stopped") }).TrainOn(batches, null, stop.Token);
+        var (resumedLosses, resumedWeights) = Train(NewModel(), options with { OutDir = _folder.File("stopped"), ResumeFrom = _folder.File("stopped") });
 
         Assert.Equal(TrainingEnd.Cancelled, result.End);
         Assert.Equal(12, result.Iterations);
@@ -215,7 +215,7 @@ public sealed class TrainerTests : IDisposable
         var logged = lines.Where(p => p.Text is not null && p.Event is TrainingEvent.Evaluation or TrainingEvent.Iteration).Select(p => p.Text!);
         Assert.All(logged, line => Assert.Matches(@"^(step \d+: train loss \d\.\d{4}, val loss \d\.\d{4}|iter \d+: loss \d\.\d{4}, time \d+\.\d\dms, mfu -?\d+\.\d\d%)$", line));
         Assert.Equal(13, logged.Count());
-        Assert.Equal(lines.Where(p => p.Text is not null).Select(p => p.Text), File.ReadAllLines(_folder["log.txt"]));
+        Assert.Equal(lines.Where(p => p.Text is not null).Select(p => p.Text), File.ReadAllLines(_folder.File("log.txt")));
     }
 
     [Fact]
@@ -231,7 +231,7 @@ public sealed class TrainerTests : IDisposable
         Assert.Equal(better.Select(evaluation => $"ckpt-{evaluation.Iteration:D8}"), Checkpoints());
         Assert.Equal(result.Evaluations.Min(evaluation => evaluation.ValLoss), result.BestValLoss);
         Assert.Equal(
-            File.ReadAllBytes(_folder[$"ckpt-{result.BestIteration:D8}/model.safetensors"]), File.ReadAllBytes(_folder["best/model.safetensors"]));
+            File.ReadAllBytes(_folder.File($"ckpt-{result.BestIteration:D8}/model.safetensors")), File.ReadAllBytes(_folder.File("best/model.safetensors")));
     }
 
     [Fact]
@@ -300,7 +300,7 @@ public sealed class TrainerTests : IDisposable
 
         Assert.Equal(before, after);
         Assert.Single(said, p => p.Text!.StartsWith("iter 80: step left out"));
-        Assert.Equal(1, JsonDocument.Parse(File.ReadAllText(_folder["ckpt-00000091/trainer.json"])).RootElement.GetProperty("skipped_steps").GetInt32());
+        Assert.Equal(1, JsonDocument.Parse(File.ReadAllText(_folder.File("ckpt-00000091/trainer.json"))).RootElement.GetProperty("skipped_steps").GetInt32());
     }
 
     [Fact]
@@ -320,7 +320,7 @@ public sealed class TrainerTests : IDisposable
         Assert.Equal([0, 2, 4, 6], evaluated);
         Assert.Equal([0, 4], samples.Select(p => p.Iteration));
         Assert.All(samples, p => Assert.Equal("drawn from a model of 2 layers", p.Text));
-        Assert.Equal(2, File.ReadLines(_folder["metrics.jsonl"]).Count(line => line.Contains("\"sample\":")));
+        Assert.Equal(2, File.ReadLines(_folder.File("metrics.jsonl")).Count(line => line.Contains("\"sample\":")));
     }
 
     [Fact]
@@ -351,8 +351,8 @@ public sealed class TrainerTests : IDisposable
         Train(NewModel(), Options() with { MaxIters = 5 });
 
         Assert.Equal(["ckpt-00000006"], Checkpoints());
-        Assert.True(File.Exists(_folder["previous/ckpt-00000021/model.safetensors"]));
-        Assert.True(File.Exists(_folder["previous/metrics.jsonl"]));
+        Assert.True(File.Exists(_folder.File("previous/ckpt-00000021/model.safetensors")));
+        Assert.True(File.Exists(_folder.File("previous/metrics.jsonl")));
     }
 
     [Fact]
