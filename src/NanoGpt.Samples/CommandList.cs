@@ -8,6 +8,8 @@ internal static class CommandList
 {
     public static IReadOnlyList<Command> All { get; } =
     [
+        new ConvertCommand(),
+        new DownloadCommand(),
         new DoctorCommand(),
     ];
 

@@ -1,7 +1,6 @@
 // What this machine has, what would be chosen, and why. The first thing to paste into a bug report.
 
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
@@ -48,21 +47,21 @@ internal sealed class DoctorCommand : Command<DoctorOptions>
     {
         try
         {
-            // Any use of NanoGpt makes TorchSharp's own calls work, also where TorchSharp alone could not load.
-            RuntimeHelpers.RunModuleConstructor(typeof(GPTModel).Module.ModuleHandle);
-            var hasCuda = torch.cuda.is_available();
-            var libtorch = Process.GetCurrentProcess().Modules.Cast<ProcessModule>().FirstOrDefault(m => m.ModuleName.Contains("torch_cpu", StringComparison.Ordinal));
+            using var probe = new GPTModel(new GPTConfig { VocabSize = 1, BlockSize = 1, NLayer = 1, NHead = 1, NEmbd = 1 }); // loads libtorch
+            using var libtorch = Process.GetCurrentProcess();
+            var file = libtorch.Modules.Cast<ProcessModule>().FirstOrDefault(m => m.ModuleName.Contains("torch_cpu", StringComparison.Ordinal))?.FileName;
+            var (hasCuda, hasMps) = (torch.cuda.is_available(), torch.mps_is_available());
             return
             [
-                ("libtorch", $"{torch.__version__} from {libtorch?.FileName ?? "an unknown place"}, {torch.get_num_threads()} threads"),
-                ("gpu", hasCuda ? $"{torch.cuda.device_count()} CUDA device(s)" : torch.mps_is_available() ? "Apple (mps)" : "none that libtorch can use"),
-                ("device", hasCuda ? "cuda, because there is one" : torch.mps_is_available() ? "mps, because there is one" : "cpu, because there is no GPU"),
+                ("libtorch", $"{torch.__version__} from {Path.GetDirectoryName(file) ?? "an unknown place"}, {torch.get_num_threads()} threads"),
+                ("gpu", hasCuda ? $"{torch.cuda.device_count()} by CUDA" : hasMps ? "Apple's, by mps" : "none that this libtorch can use"),
+                ("training on", hasCuda ? "cuda: there is such a GPU" : hasMps ? "mps: there is such a GPU" : "cpu: there is no GPU"),
             ];
         }
-        catch (Exception e) when (e is BackendException or TypeInitializationException or DllNotFoundException or NotSupportedException)
+        catch (BackendException e)
         {
             isWell = false;
-            return [("libtorch", e.GetBaseException().Message)];
+            return [("libtorch", e.Message)];
         }
     }
 

@@ -23,7 +23,7 @@ internal static class Figures
             : FormattableString.Invariant($"{time.Minutes}:{time.Seconds:00}");
 
     /// <summary>"1,003,854".</summary>
-    public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
+    public static string Count(double count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
     /// <summary>"124.4M", "10.6K": for parameters and tokens a second.</summary>
     public static string Short(double count) => count switch

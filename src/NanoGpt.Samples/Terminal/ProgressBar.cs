@@ -6,7 +6,7 @@ namespace NanoGpt.Samples.Terminal;
 /// <param name="screen">Usually standard error, so that standard output stays clean.</param>
 /// <param name="what">A word or two before the bar.</param>
 /// <param name="show">How an amount is written: <see cref="Figures.Bytes"/> or <see cref="Figures.Count"/>.</param>
-internal sealed class ProgressBar(Screen screen, string what, Func<long, string> show) : IDisposable
+internal sealed class ProgressBar(Screen screen, string what, Func<double, string> show) : IDisposable
 {
     private static readonly TimeSpan RedrawInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(10);
@@ -53,7 +53,7 @@ internal sealed class ProgressBar(Screen screen, string what, Func<long, string>
         var rate = elapsed > TimeSpan.Zero ? done / elapsed.TotalSeconds : 0;
         var amount = total > 0 ? $"{show(done)} of {show(total)}" : show(done);
         var remaining = total > done && rate > 0 ? $", {Figures.Duration(TimeSpan.FromSeconds((total - done) / rate))} left" : "";
-        var figures = $"{amount}, {show((long)rate)}/s{remaining}";
+        var figures = $"{amount}, {show(rate)}/s{remaining}";
         if (!screen.IsTerminal)
             screen.Line($"{what}: {figures}");
         else if (total > 0)

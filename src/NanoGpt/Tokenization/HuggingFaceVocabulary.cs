@@ -135,7 +135,7 @@ internal static class HuggingFaceVocabulary
     private static (Dictionary<string, int> Tokens, IEnumerable<string> Merges) ReadWhole(JsonElement root, string path, SpecialTokens special)
     {
         if (!IsNull(root, "normalizer")) throw Unsupported("normalizer", root.GetProperty("normalizer"), "none");
-        if (!IsObject(root, "model") || root.GetProperty("model") is var model && (Text(model, "type") is not (null or "BPE") || !IsObject(model, "vocab")))
+        if (!root.TryGetProperty("model", out var model) || Text(model, "type") is not (null or "BPE") || !IsObject(model, "vocab"))
             throw new ModelFormatException($"{path}: no model of type BPE with a vocabulary; only byte-level BPE is supported.");
         foreach (var option in new[] { "continuing_subword_prefix", "end_of_word_suffix", "dropout", "ignore_merges", "byte_fallback" })
         {

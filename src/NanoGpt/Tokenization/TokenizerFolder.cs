@@ -74,14 +74,10 @@ internal static class TokenizerFolder
                 ? read(document.RootElement)
                 : throw new ModelFormatException($"{path}: {document.RootElement.ValueKind} at the top; expected an object.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException: a string that is half a surrogate pair.
             throw new ModelFormatException($"{path}: not valid JSON: {e.Message}", e);
-        }
-        catch (InvalidOperationException e)
-        {
-            // A value of another kind than asked for, or a string with half a surrogate pair.
-            throw new ModelFormatException($"{path}: not as a vocabulary file is written: {e.Message}", e);
         }
     }
 

@@ -83,14 +83,13 @@ internal sealed class FusedAdamW : IDisposable
     /// <summary>Clips the gradients by their 2-norm over all parameters, then moves the parameters.</summary>
     /// <param name="learningRate">This step's learning rate.</param>
     /// <param name="maxGradNorm">Gradients are scaled by min(1, maxGradNorm / (norm + 1e-6)); 0 leaves them as they are.</param>
-    /// <param name="skip">Asked with the norm whether to leave out this step; null for never.</param>
-    /// <returns>The norm before clipping. Where it is not finite, or the step was left out, nothing has changed.</returns>
-    public double Step(double learningRate, double maxGradNorm, Func<double, bool>? skip = null)
+    /// <returns>The norm before clipping. Where it is not finite nothing has changed.</returns>
+    public double Step(double learningRate, double maxGradNorm)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var norm = _backend == AdamWBackend.Pass ? _pass.ReadGradients() : _torch.ReadGradients();
-        if (!double.IsFinite(norm) || skip?.Invoke(norm) == true) return norm;
+        if (!double.IsFinite(norm)) return norm;
 
         var scale = maxGradNorm > 0 ? Math.Min(1.0, maxGradNorm / (norm + 1e-6)) : 1.0;
         _step++;

@@ -52,13 +52,13 @@ public sealed class Gpt2TokenizerTests
         var tiktoken = MicrosoftTokenizers.Tiktoken();
         var bpe = MicrosoftTokenizers.Bpe(folder.Path);
         var random = new Random(18);
-        for (var i = 0; i < 500; i++)
+        for (var i = 0; i < 2000; i++)
         {
             // Their regular expression sees half a letter where the letter is beyond U+FFFF, and cuts otherwise around it.
             var text = HostileText.Next(random, random.Next(1, 120), allPlanes: false);
             var ids = Gpt2.Encode(text);
-            Same(tiktoken.EncodeToIds(text), ids, text);
-            if (i % 4 == 0) Same(bpe.EncodeToIds(text), ids, text);
+            Assert.Equal(tiktoken.EncodeToIds(text), ids);
+            if (i % 4 == 0) Assert.Equal(bpe.EncodeToIds(text), ids);
             Assert.Equal(text, Gpt2.Decode(ids));
             Assert.DoesNotContain(50256, ids);
         }
@@ -69,14 +69,14 @@ public sealed class Gpt2TokenizerTests
     {
         var encoder = new BytePairEncoder(((Gpt2Tokenizer)Gpt2).Vocabulary);
         var random = new Random(19);
-        for (var i = 0; i < 1000; i++)
+        for (var i = 0; i < 3000; i++)
         {
             var piece = Encoding.UTF8.GetBytes(HostileText.Next(random, 30))[..];
             piece = piece[..Math.Min(piece.Length, BytePairEncoder.ScanLimit)];
             List<int> scanned = [], queued = [];
             encoder.MergeByScan(piece, scanned);
             encoder.MergeByQueue(piece, queued);
-            Same(scanned, queued, Encoding.UTF8.GetString(piece));
+            Assert.Equal(scanned, queued);
         }
     }
 
@@ -140,14 +140,14 @@ public sealed class Gpt2TokenizerTests
         var random = new Random(21);
         var texts = Enumerable.Range(0, 64).Select(_ => HostileText.Next(random, 200)).ToArray();
         var expected = texts.Select(t => Gpt2.Encode(t).ToArray()).ToArray();
-        Parallel.For(0, 300, i => Same(expected[i % 64], Gpt2.Encode(texts[i % 64]), texts[i % 64]));
+        Parallel.For(0, 2000, i => Assert.Equal(expected[i % 64], Gpt2.Encode(texts[i % 64])));
     }
 
     [Fact]
     public void The_pattern_cuts_as_the_regular_expression_does_where_both_see_the_same_characters()
     {
         var random = new Random(22);
-        for (var i = 0; i < 1000; i++)
+        for (var i = 0; i < 3000; i++)
         {
             var text = string.Concat(HostileText.Next(random, 60).Where(c => !char.IsSurrogate(c)));
             Assert.Equal(MicrosoftTokenizers.Pattern().Matches(text).Select(m => m.Value), Pieces(text));
@@ -159,7 +159,7 @@ public sealed class Gpt2TokenizerTests
     {
         var random = new Random(23);
         var cuts = 0;
-        for (var i = 0; i < 1000; i++)
+        for (var i = 0; i < 3000; i++)
         {
             var text = Encoding.UTF8.GetBytes(HostileText.Next(random, 40));
             var cut = Gpt2Pattern.LastSafeCut(text);
@@ -169,10 +169,10 @@ public sealed class Gpt2TokenizerTests
             Gpt2.Encode(text, allowSpecial: false, whole);
             Gpt2.Encode(text.AsSpan(0, cut), allowSpecial: false, parts);
             Gpt2.Encode(text.AsSpan(cut), allowSpecial: false, parts);
-            Same(whole, parts, Encoding.UTF8.GetString(text));
+            Assert.Equal(whole, parts);
         }
 
-        Assert.True(cuts > 300);
+        Assert.True(cuts > 1000);
     }
 
     [Fact]
@@ -181,12 +181,6 @@ public sealed class Gpt2TokenizerTests
         Assert.Equal(["\U0001D49Ca\U00010400", " \U0001D7D8\U0001D7D9", "\U0001F600!"], Pieces("\U0001D49Ca\U00010400 \U0001D7D8\U0001D7D9\U0001F600!"));
         foreach (var c in new[] { "\u0085", "\u00A0", "\u1680", "\u2028", "\u3000" }) Assert.Equal([c, " a"], Pieces(c + " a"));
         foreach (var c in new[] { "\uFEFF", "\u200B", "\u180E", "\u001C", "\u001F" }) Assert.Equal([" " + c], Pieces(" " + c));
-    }
-
-    // Assert.Equal takes most of a second for a thousand long lists.
-    private static void Same(IReadOnlyList<int> expected, IReadOnlyList<int> actual, string text)
-    {
-        if (!expected.SequenceEqual(actual)) Assert.Fail($"ids differ: {string.Join(' ', expected)} and {string.Join(' ', actual)} for {JsonSerializer.Serialize(text)}");
     }
 
     private static List<string> Pieces(string text)

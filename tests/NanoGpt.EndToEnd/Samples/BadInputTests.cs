@@ -1,0 +1,47 @@
+// What a user gets wrong: one clear line on standard error, exit code 1, no stack trace.
+
+using System.Text.RegularExpressions;
+
+namespace NanoGpt.EndToEnd.Samples;
+
+public sealed class BadInputTests
+{
+    /// <summary>The command line, and what the line must say.</summary>
+    public static TheoryData<string[], string> Mistakes => new()
+    {
+        { ["trian"], "unknown command 'trian'" },
+        { ["doctor", "--fast"], "unknown option 'fast'" },
+        { ["doctor", "now"], "'now' is not understood" },
+        { ["convert", "no/such/folder", "x"], "no/such/folder" },
+        { ["convert", "empty", "x"], "has no config.json" },
+        { ["convert", "empty"], "two names are needed" },
+        { ["convert", "empty", "x", "--block_sise=3"], "did you mean 'block_size'?" },
+        { ["convert", "empty", "x", "--block_size=big"], "must be a whole number" },
+        { ["download", "no such model!"], "no such model!" },
+        { ["download", "somebody/some-model"], "HF_HUB_OFFLINE" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Mistakes))]
+    public void A_mistake_gives_one_clear_line_and_exit_code_1(string[] arguments, string message)
+    {
+        using var nanogpt = new Nanogpt();
+        Directory.CreateDirectory(nanogpt.PathOf("empty"));
+        var outcome = nanogpt.Run(arguments);
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Empty(outcome.Output);
+        var line = Assert.Single(outcome.Errors.TrimEnd('\n').Split('\n'));
+        Assert.StartsWith("nanogpt", line, StringComparison.Ordinal);
+        Assert.Contains(message, line);
+        Assert.DoesNotMatch(new Regex(@"Exception|\bat NanoGpt|\(Parameter "), line);
+    }
+
+    [Fact]
+    public void Verbose_shows_the_stack_trace_too()
+    {
+        using var nanogpt = new Nanogpt();
+        var outcome = nanogpt.Run("convert", "no/such/folder", "x", "--verbose");
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Contains("   at NanoGpt.", outcome.Errors);
+    }
+}
