@@ -1,6 +1,7 @@
 // What this machine has, what would be chosen, and why. The first thing to paste into a bug report.
 
 using System.Diagnostics;
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
@@ -29,7 +30,7 @@ internal sealed class DoctorCommand : Command<DoctorOptions>
 
     private static IEnumerable<(string Name, string Value)> Machine()
     {
-        yield return ("nanogpt", typeof(GPTConfig).Assembly.GetName().Version!.ToString(3));
+        yield return ("nanogpt", typeof(GPTConfig).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0]);
         yield return ("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}");
         yield return ("system", RuntimeInformation.OSDescription);
         yield return ("processor", $"{ProcessorName()}, {Environment.ProcessorCount} logical cores for this process");
