@@ -132,6 +132,7 @@ public sealed class Trainer
         var evaluation = run.Evaluated(losses[0], losses[1]);
         OnEvaluation?.Invoke(evaluation);
         if (DrawSample is not null && run.IsSampleDue) run.Sampled(DrawSample(_gpt));
+        run.DrawReport(isRunning: true);
         run.Network.train();
         return evaluation;
     }

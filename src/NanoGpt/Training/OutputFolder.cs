@@ -6,11 +6,13 @@ namespace NanoGpt.Training;
 /// <summary>Holds an output folder for one run.</summary>
 internal sealed class OutputFolder : IDisposable
 {
+    public const string ReportFile = "report.html";
+
     private const string LockFile = ".lock";
     private const string Previous = "previous";
 
     private static readonly string[] OfARun =
-        ["ckpt-*", CheckpointStore.Best, "latest", "metrics.*", RunFiles.LogFile, "report.html", "tensorboard"];
+        ["ckpt-*", CheckpointStore.Best, "latest", "metrics.*", RunFiles.LogFile, ReportFile, "tensorboard"];
 
     private readonly FileStream _lock;
 

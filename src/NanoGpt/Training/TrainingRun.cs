@@ -173,6 +173,21 @@ internal sealed class TrainingRun : IDisposable
         Say(TrainingEvent.Sample, text);
     }
 
+    /// <summary>Draws the report as the run stands, where there is to be one.</summary>
+    /// <param name="isRunning">Whether the run goes on.</param>
+    public void DrawReport(bool isRunning)
+    {
+        if (!Options.Report) return;
+        try
+        {
+            RunReport.Write(Path.Combine(_folder.FullPath, OutputFolder.ReportFile), [_folder.FullPath], isRunning);
+        }
+        catch (NanoGptException e)
+        {
+            Say(TrainingEvent.Warning, e.Message); // a picture is no reason to stop
+        }
+    }
+
     /// <summary>Saves a checkpoint of this moment.</summary>
     public void Save(bool isBest)
     {
@@ -197,6 +212,7 @@ internal sealed class TrainingRun : IDisposable
         };
         if (save) Save(isBest: false);
 
+        if (State.Iteration > 0 || _evaluations.Count > 0) DrawReport(isRunning: false);
         Say(TrainingEvent.Finished, null);
         return new TrainingResult
         {

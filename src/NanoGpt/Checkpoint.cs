@@ -1,0 +1,40 @@
+// Which checkpoint of an output folder to take: the newest that is whole, or the best. What is in one is written and read by
+// Training/; a checkpoint's path can be given to GPT.FromPretrained and to TrainerOptions.ResumeFrom.
+
+using NanoGpt.Training;
+
+namespace NanoGpt;
+
+/// <summary>A checkpoint of a training run. Immutable.</summary>
+/// <param name="Path">Its folder, or nanoGPT's <c>ckpt.pt</c>: what <see cref="GPT.FromPretrained"/> opens.</param>
+/// <param name="Iteration">Steps done; 0 where that is not known without reading a <c>.pt</c> file.</param>
+/// <param name="BestValLoss">The lowest validation loss of the run until then; null where there was no evaluation.</param>
+public sealed record Checkpoint(string Path, int Iteration, double? BestValLoss)
+{
+    private const string NanoGptFile = "ckpt.pt";
+
+    /// <summary>The newest checkpoint in an output folder whose files are all as they were written, or null where there is none.</summary>
+    /// <param name="outDir">The <see cref="TrainerOptions.OutDir"/> of a run, or of a nanoGPT run (with its <c>ckpt.pt</c>).</param>
+    public static Checkpoint? FindNewest(string outDir)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(outDir);
+        if (new CheckpointStore(outDir, keep: 0).FindNewestWhole() is { } folder) return Open(folder);
+        var file = System.IO.Path.Combine(outDir, NanoGptFile);
+        return File.Exists(file) ? new Checkpoint(file, 0, null) : null;
+    }
+
+    /// <summary>The model with the lowest validation loss in an output folder, or null where there is none that is whole.</summary>
+    /// <param name="outDir">The <see cref="TrainerOptions.OutDir"/> of a run.</param>
+    public static Checkpoint? FindBest(string outDir)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(outDir);
+        var folder = System.IO.Path.Combine(outDir, CheckpointStore.Best);
+        return Directory.Exists(folder) && CheckpointManifest.FindFault(folder) is null ? Open(folder) : null;
+    }
+
+    private static Checkpoint Open(string folder)
+    {
+        var state = TrainerState.Read(folder);
+        return new Checkpoint(folder, state.Iteration, state.Best?.Loss);
+    }
+}

@@ -1,0 +1,137 @@
+// One chart as SVG: axes with round ticks, curves, a legend. Knows numbers and colours; not what they mean.
+
+using System.Globalization;
+using System.Net;
+using System.Text;
+
+namespace NanoGpt.Reports;
+
+/// <summary>How a curve is drawn.</summary>
+/// <param name="Name">What the legend says; empty to stay out of it.</param>
+/// <param name="Colour">A CSS colour.</param>
+/// <param name="Points">In the order of x.</param>
+/// <param name="Faint">Whether it is only the background of another.</param>
+/// <param name="Dots">Whether each point is marked.</param>
+/// <param name="Dashed">Whether the line is dashed.</param>
+internal sealed record Curve(string Name, string Colour, IReadOnlyList<Point> Points, bool Faint = false, bool Dots = false, bool Dashed = false);
+
+/// <summary>Draws curves over iterations.</summary>
+internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadOnlyList<int>? marks = null)
+{
+    public const double Width = 720, Height = 300, Left = 64, Right = 14, Top = 12, Bottom = 30;
+
+    private const int MostPoints = 1500; // more cannot be seen on 720 pixels
+
+    /// <summary>The chart as an svg element; empty where no curve has a point.</summary>
+    public string Render()
+    {
+        var drawn = curves.Select(curve => curve with { Points = Thin([.. curve.Points.Where(p => double.IsFinite(p.Y))]) })
+            .Where(curve => curve.Points.Count > 0).ToList();
+        if (drawn.Count == 0) return "";
+
+        var all = drawn.SelectMany(curve => curve.Points).ToList();
+        var x = Scale.Of(all.Min(p => p.X), all.Max(p => p.X), Left, Width - Right, isWhole: true);
+        var y = Scale.Of(all.Min(p => p.Y), all.Max(p => p.Y), Height - Bottom, Top, isWhole: false);
+
+        var svg = new StringBuilder();
+        svg.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{Text(title)}</figcaption>\n<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Text(title)}\"");
+        svg.Append(CultureInfo.InvariantCulture, $" data-x0=\"{x.Low:R}\" data-x1=\"{x.High:R}\" data-y0=\"{y.Low:R}\" data-y1=\"{y.High:R}\">\n");
+        foreach (var tick in y.Ticks)
+        {
+            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y[tick]:F1}\" y2=\"{y[tick]:F1}\"/>");
+            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{Left - 8}\" y=\"{y[tick] + 4:F1}\" text-anchor=\"end\">{Label(tick, y.Step)}</text>\n");
+        }
+
+        foreach (var tick in x.Ticks)
+            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{x[tick]:F1}\" y=\"{Height - 10}\" text-anchor=\"middle\">{Label(tick, x.Step)}</text>\n");
+        foreach (var mark in marks ?? [])
+            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"mark\" x1=\"{x[mark]:F1}\" x2=\"{x[mark]:F1}\" y1=\"{Top}\" y2=\"{Height - Bottom}\"><title>resumed at {mark}</title></line>\n");
+        foreach (var curve in drawn) Draw(svg, curve, x, y);
+        svg.Append("</svg>\n");
+        Legend(svg, drawn);
+        return svg.Append("</figure>\n").ToString();
+    }
+
+    private static void Draw(StringBuilder svg, Curve curve, Scale x, Scale y)
+    {
+        var points = string.Join(' ', curve.Points.Select(p => string.Create(CultureInfo.InvariantCulture, $"{x[p.X]:F2},{y[p.Y]:F2}")));
+        var style = (curve.Faint ? " faint" : "") + (curve.Dashed ? " dashed" : "");
+        svg.Append(CultureInfo.InvariantCulture, $"<polyline class=\"curve{style}\" stroke=\"{curve.Colour}\" data-name=\"{Text(curve.Name)}\" points=\"{points}\"/>\n");
+        if (!curve.Dots && curve.Points.Count > 1) return;
+        foreach (var p in curve.Points)
+            svg.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{x[p.X]:F2}\" cy=\"{y[p.Y]:F2}\" r=\"2.6\" fill=\"{curve.Colour}\"><title>{Text(curve.Name)} {p.X}: {p.Y:G6}</title></circle>");
+        svg.Append('\n');
+    }
+
+    private static void Legend(StringBuilder svg, List<Curve> drawn)
+    {
+        if (!drawn.Exists(curve => curve.Name.Length > 0)) return;
+        svg.Append("<p class=\"legend\">");
+        foreach (var curve in drawn.Where(curve => curve.Name.Length > 0))
+        {
+            svg.Append(CultureInfo.InvariantCulture,
+                $"<span><i class=\"key{(curve.Dashed ? " dashed" : "")}\" style=\"border-color:{curve.Colour}\"></i>{Text(curve.Name)}</span> ");
+        }
+
+        svg.Append("</p>\n");
+    }
+
+    /// <summary>At most <see cref="MostPoints"/>: of each stretch its lowest and highest point, so that no spike is lost.</summary>
+    internal static IReadOnlyList<Point> Thin(IReadOnlyList<Point> points)
+    {
+        if (points.Count <= MostPoints) return points;
+        var thinned = new List<Point>(MostPoints);
+        const int stretches = MostPoints / 2;
+        for (var i = 0; i < stretches; i++)
+        {
+            var from = (int)((long)points.Count * i / stretches);
+            var to = (int)((long)points.Count * (i + 1) / stretches);
+            int low = from, high = from;
+            for (var j = from; j < to; j++)
+            {
+                if (points[j].Y < points[low].Y) low = j;
+                if (points[j].Y > points[high].Y) high = j;
+            }
+
+            thinned.Add(points[Math.Min(low, high)]);
+            if (low != high) thinned.Add(points[Math.Max(low, high)]);
+        }
+
+        return thinned;
+    }
+
+    // As many digits as neighbouring ticks need to differ; powers of ten for very small and very large numbers.
+    private static string Label(double tick, double step)
+    {
+        if (Math.Abs(tick) >= 1e6 && step >= 1e5) return (tick / 1e6).ToString("0.##", CultureInfo.InvariantCulture) + "M";
+        if (step < 1e-3) return tick == 0 ? "0" : tick.ToString("0.##e-0", CultureInfo.InvariantCulture);
+        var digits = Math.Max(0, (int)Math.Ceiling(-Math.Log10(step) - 1e-9));
+        return tick.ToString("N" + digits, CultureInfo.InvariantCulture);
+    }
+
+    private static string Text(string text) => WebUtility.HtmlEncode(text);
+
+    /// <summary>From numbers to pixels, with ticks at round numbers.</summary>
+    private sealed record Scale(double Low, double High, double Step, double From, double To)
+    {
+        public double this[double value] => From + (value - Low) / (High - Low) * (To - From);
+
+        public IEnumerable<double> Ticks
+        {
+            get
+            {
+                for (var i = Math.Ceiling(Low / Step - 1e-9); i * Step <= High + Step * 1e-9; i++) yield return i * Step;
+            }
+        }
+
+        public static Scale Of(double low, double high, double from, double to, bool isWhole)
+        {
+            if (high - low < 1e-12 * Math.Max(1e-9, Math.Abs(high))) (low, high) = isWhole ? (low - 1, high + 1) : (low - Math.Max(1e-9, Math.Abs(low) * 0.1), high + Math.Max(1e-9, Math.Abs(high) * 0.1));
+            var rough = (high - low) / (isWhole ? 8 : 5);
+            var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
+            var step = new[] { 1.0, 2, 5, 10 }.First(factor => factor * power >= rough * 0.999) * power;
+            if (isWhole) return new Scale(low, high, Math.Max(1, step), from, to);
+            return new Scale(Math.Floor(low / step) * step, Math.Ceiling(high / step) * step, step, from, to);
+        }
+    }
+}
