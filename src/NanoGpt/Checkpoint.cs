@@ -1,6 +1,7 @@
 // Which checkpoint of an output folder to take: the newest that is whole, or the best. What is in one is written and read by
 // Training/; a checkpoint's path can be given to GPT.FromPretrained and to TrainerOptions.ResumeFrom.
 
+using NanoGpt.Formats;
 using NanoGpt.Training;
 
 namespace NanoGpt;
@@ -11,15 +12,13 @@ namespace NanoGpt;
 /// <param name="BestValLoss">The lowest validation loss of the run until then; null where there was no evaluation.</param>
 public sealed record Checkpoint(string Path, int Iteration, double? BestValLoss)
 {
-    private const string NanoGptFile = "ckpt.pt";
-
     /// <summary>The newest checkpoint in an output folder whose files are all as they were written, or null where there is none.</summary>
     /// <param name="outDir">The <see cref="TrainerOptions.OutDir"/> of a run, or of a nanoGPT run (with its <c>ckpt.pt</c>).</param>
     public static Checkpoint? FindNewest(string outDir)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(outDir);
         if (new CheckpointStore(outDir, keep: 0).FindNewestWhole() is { } folder) return Open(folder);
-        var file = System.IO.Path.Combine(outDir, NanoGptFile);
+        var file = System.IO.Path.Combine(outDir, NanoGptCheckpoint.FileName);
         return File.Exists(file) ? new Checkpoint(file, 0, null) : null;
     }
 

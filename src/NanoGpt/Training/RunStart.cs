@@ -3,6 +3,7 @@
 
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using NanoGpt.Formats;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
@@ -43,8 +44,8 @@ internal static class RunStart
             var state = options.ResumeFrom is { } source ? Resume(source, network, optimizer, Say) : null;
             if (state is null && folder.SetEarlierRunAside())
                 Say(TrainingEvent.Notice, $"{folder.FullPath} has an earlier run: moved to {Path.Combine(options.OutDir, "previous")}");
-            if (state is not null && state.Seed != options.Seed)
-                Say(TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {state.Seed}: the batches will be others than the undisturbed run's");
+            if (state?.Seed is { } seed && seed != options.Seed)
+                Say(TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {seed}: the batches will be others than the undisturbed run's");
 
             files = new RunFiles(folder.FullPath, state, options.Tensorboard);
             voice.WriteTo(files);
@@ -95,20 +96,33 @@ internal static class RunStart
 
     private static TrainerState Resume(string source, GPTModel network, FusedAdamW optimizer, Action<TrainingEvent, string> say)
     {
-        var checkpoint = File.Exists(Path.Combine(source, TrainerState.FileName))
-            ? source
-            : new CheckpointStore(source, 0).FindNewestWhole((folder, fault) =>
-                say(TrainingEvent.Warning, $"{folder} is damaged and passed over: {fault}"));
-        if (checkpoint is null)
+        var path = FindCheckpoint(source, say);
+        var state = File.Exists(path)
+            ? TrainingCheckpoint.ReadNanoGpt(path, network, optimizer)
+            : TrainingCheckpoint.Read(path, network, optimizer);
+        var best = state.Best is { } b ? b.Loss.ToString("F4", CultureInfo.InvariantCulture) : "none";
+        say(TrainingEvent.Notice, $"resuming from {path}: iteration {state.Iteration}, best val loss {best}");
+        return state;
+    }
+
+    /// <summary>A checkpoint folder that is whole, or a nanoGPT file.</summary>
+    private static string FindCheckpoint(string source, Action<TrainingEvent, string> say)
+    {
+        if (File.Exists(source)) return source;
+        if (File.Exists(Path.Combine(source, TrainerState.FileName)))
         {
-            throw new CheckpointException(
-                $"{Path.GetFullPath(source)}: nothing to resume from: no checkpoint folder (ckpt-...) there is whole. Was out_dir another, or did the run end before its first checkpoint?");
+            return CheckpointManifest.FindFault(source) is not { } fault
+                ? source
+                : throw new CheckpointException($"{source}: not a whole checkpoint: {fault}. Resume from the folder above it, and the newest whole one is taken.");
         }
 
-        var state = TrainingCheckpoint.Read(checkpoint, network, optimizer);
-        say(TrainingEvent.Notice, string.Create(CultureInfo.InvariantCulture,
-            $"resuming from {checkpoint}: iteration {state.Iteration}, best val loss {(state.Best is { } best ? best.Loss.ToString("F4", CultureInfo.InvariantCulture) : "none")}"));
-        return state;
+        var newest = new CheckpointStore(source, keep: 0).FindNewestWhole((folder, fault) =>
+            say(TrainingEvent.Warning, $"{folder} is damaged and passed over: {fault}"));
+        if (newest is not null) return newest;
+        var file = Path.Combine(source, NanoGptCheckpoint.FileName);
+        return File.Exists(file) ? file : throw new CheckpointException(
+            $"{Path.GetFullPath(source)}: nothing to resume from: no checkpoint (ckpt-..., or nanoGPT's {NanoGptCheckpoint.FileName}) there is whole. "
+            + "Was out_dir another, or did the run end before its first checkpoint?");
     }
 
     private static Dictionary<string, object?> About(TrainerOptions options, GPTConfig config)

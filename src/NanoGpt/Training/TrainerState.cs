@@ -36,7 +36,8 @@ internal sealed record TrainerState
     /// <summary>What is usual for the loss and the gradient norm of late.</summary>
     public OutlierDetector Usual { get; init; } = new();
 
-    public int Seed { get; init; }
+    /// <summary>The run's seed; null where a checkpoint doesn't say.</summary>
+    public int? Seed { get; init; }
 
     /// <summary>The options as they were, by name, for people and for the report.</summary>
     public IReadOnlyDictionary<string, object?> Options { get; init; } = new Dictionary<string, object?>();
@@ -59,7 +60,7 @@ internal sealed record TrainerState
             json.WriteNumber("tokens", Tokens);
             json.WriteNumber("seconds", Math.Round(Seconds, 3));
             json.WriteNumber("skipped_steps", SkippedSteps);
-            json.WriteNumber("seed", Seed);
+            if (Seed is { } seed) json.WriteNumber("seed", seed);
             json.WritePropertyName("usual");
             Usual.Write(json);
             json.WritePropertyName("options");
@@ -89,7 +90,7 @@ internal sealed record TrainerState
                 Tokens = root.GetProperty("tokens").GetInt64(),
                 Seconds = root.GetProperty("seconds").GetDouble(),
                 SkippedSteps = root.GetProperty("skipped_steps").GetInt32(),
-                Seed = root.GetProperty("seed").GetInt32(),
+                Seed = root.TryGetProperty("seed", out var seed) ? seed.GetInt32() : null,
                 Usual = OutlierDetector.Read(root.GetProperty("usual")),
                 Options = root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => Plain(p.Value)),
             };

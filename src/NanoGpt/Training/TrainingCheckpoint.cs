@@ -1,6 +1,7 @@
 // What is in a checkpoint: the model as a Hugging Face folder, AdamW's two moments as safetensors, and the run's state. How
 // a folder becomes whole and is found again is CheckpointStore.cs.
 
+using System.Globalization;
 using NanoGpt.Formats;
 using static TorchSharp.torch;
 
@@ -16,22 +17,51 @@ internal static class TrainingCheckpoint
         state.Write(folder);
     }
 
-    /// <summary>Loads a checkpoint into a model and an optimizer; if it throws, neither has changed.</summary>
-    /// <exception cref="CheckpointException">The folder is not a whole checkpoint, or one of another model.</exception>
+    /// <summary>Loads a checkpoint folder whose manifest has been checked; if it throws, nothing has changed.</summary>
+    /// <exception cref="CheckpointException">The folder is not a checkpoint, or one of another model.</exception>
     public static TrainerState Read(string folder, GPTModel network, FusedAdamW optimizer)
     {
-        if (CheckpointManifest.FindFault(folder) is { } fault) throw new CheckpointException($"{folder}: not a whole checkpoint: {fault}.");
-
+        using var scope = NewDisposeScope();
         var state = TrainerState.Read(folder);
         using var weights = ModelFolder.Open(folder);
         CheckShape(folder, weights.Config, network.Config);
-        using (NewDisposeScope())
-            optimizer.ImportState(OptimizerFile.Read(Path.Combine(folder, OptimizerFile.FileName)));
+        optimizer.ImportState(OptimizerFile.Read(Path.Combine(folder, OptimizerFile.FileName)));
         TorchWeights.CopyInto(network, weights);
         return state;
     }
 
-    public static void CheckShape(string source, GPTConfig found, GPTConfig expected)
+    /// <summary>Loads nanoGPT's <c>ckpt.pt</c>; if it throws, nothing has changed.</summary>
+    /// <exception cref="CheckpointException">It has no optimizer state, or is of another model.</exception>
+    /// <exception cref="ModelFormatException">It is not a nanoGPT checkpoint.</exception>
+    public static TrainerState ReadNanoGpt(string file, GPTModel network, FusedAdamW optimizer)
+    {
+        const double noBestYet = 1e9; // what train.py starts with
+        using var scope = NewDisposeScope();
+        using var checkpoint = NanoGptCheckpoint.Open(file);
+        CheckShape(file, checkpoint.Config, network.Config);
+        if (checkpoint.Optimizer is not { } state)
+            throw new CheckpointException($"{file}: there is no optimizer state to go on with. Load it with GPT.FromPretrained and train without ResumeFrom.");
+
+        var moments = state.Moments.Select(pair => new AdamWMoments(pair.Key, ToTensor(pair.Value.ExpAvg), ToTensor(pair.Value.ExpAvgSq)));
+        optimizer.ImportState(new AdamWState((long)state.Moments.Values.Max(m => m.Step), [.. moments]));
+        TorchWeights.CopyInto(network, checkpoint.Weights);
+        var iteration = checked((int)checkpoint.IterNum);
+        return new TrainerState
+        {
+            Iteration = iteration,
+            Best = checkpoint.BestValLoss is { } loss and < noBestYet ? (iteration, loss) : null,
+            Seed = checkpoint.Settings.TryGetValue("seed", out var seed) && seed is long and >= int.MinValue and <= int.MaxValue ? (int)(long)seed : null,
+        };
+    }
+
+    private static unsafe Tensor ToTensor(WeightTensor weight)
+    {
+        var tensor = empty(weight.Shape.Count == 2 ? [weight.Rows, weight.Columns] : [weight.Columns], float32);
+        fixed (byte* first = tensor.bytes) weight.CopyTo((float*)first);
+        return tensor;
+    }
+
+    private static void CheckShape(string source, GPTConfig found, GPTConfig expected)
     {
         if (Shape(found) == Shape(expected)) return;
         throw new CheckpointException(
@@ -39,7 +69,7 @@ internal static class TrainingCheckpoint
             + "Open the checkpoint itself with GPT.FromPretrained and resume with that.");
     }
 
-    private static string Shape(GPTConfig c) =>
-        $"n_layer {c.NLayer}, n_head {c.NHead}, n_embd {c.NEmbd}, n_inner {c.InnerSize}, block_size {c.BlockSize}, "
-        + $"vocab_size {c.VocabSize}, bias {c.Bias}, tied {c.TieWordEmbeddings}";
+    // All that decides what the weights mean; dropout may change between runs.
+    private static string Shape(GPTConfig c) => string.Create(CultureInfo.InvariantCulture,
+        $"n_layer {c.NLayer}, n_head {c.NHead}, n_embd {c.NEmbd}, n_inner {c.InnerSize}, block_size {c.BlockSize}, vocab_size {c.VocabSize}, bias {c.Bias}, tied {c.TieWordEmbeddings}, {c.Activation}, epsilon {c.LayerNormEpsilon}");
 }

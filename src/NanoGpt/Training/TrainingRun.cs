@@ -26,7 +26,6 @@ internal sealed class TrainingRun : IDisposable
     private readonly double _secondsBefore;
     private readonly long[] _x, _y;
     private TrainingProgress _last;
-    private double? _peakFlops;
     private long _stepStarted;
     private int _localIterations;
     private int _savedIteration;
@@ -277,8 +276,7 @@ internal sealed class TrainingRun : IDisposable
 
     private double RunningMfu(double tokensPerSecond)
     {
-        _peakFlops ??= ModelFlops.MeasurePeak(_device, float32);
-        var mfu = ModelFlops.PerToken(Network.Config, Options.BlockSize!.Value) * tokensPerSecond / _peakFlops.Value;
+        var mfu = ModelFlops.PerToken(Network.Config, Options.BlockSize!.Value) * tokensPerSecond / ModelFlops.Peak(_device);
         return _last.Mfu < 0 ? mfu : 0.9 * _last.Mfu + 0.1 * mfu;
     }
 

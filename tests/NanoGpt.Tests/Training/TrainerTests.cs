@@ -80,6 +80,25 @@ public sealed class TrainerTests : IDisposable
         Assert.Equal(15, said.First(p => p.Event == TrainingEvent.Iteration).Iteration);
     }
 
+    [Theory]
+    [InlineData("nanogpt-ckpt.pt")]
+    [InlineData("nanogpt-ckpt-compiled.pt")]
+    public void Resume_from_a_nanoGPT_checkpoint_repeats_nanoGPTs_resume(string file)
+    {
+        var run = new NanoGptRun("nobias-exact");
+        var expected = JsonDocument.Parse(File.ReadAllText(Vectors.Path("train", "nanogpt-ckpt.expected.json"))).RootElement;
+        Directory.CreateDirectory(_folder.File("nanogpt"));
+        File.Copy(Vectors.Path("train", file), _folder.File("nanogpt", "ckpt.pt"));
+        using var gpt = NewModel(run.Config, seed: 7);
+
+        var (losses, _) = Train(gpt, run.Options(_folder.File("out")) with { ResumeFrom = _folder.File("nanogpt") }, dispose: false);
+
+        var resumed = expected.GetProperty("resume").GetProperty("losses").EnumerateArray().Select(loss => loss.GetDouble()).ToList();
+        Assert.Equal(resumed.Count, losses.Length);
+        for (var i = 0; i < losses.Length; i++) Assert.Equal(resumed[i], losses[i], 1e-5); // float32 against float64 differ by 6e-7
+        Assert.InRange(run.FinalWeightsDifference(gpt.Network), 0, 1e-5);
+    }
+
     [Fact]
     public void Resume_without_a_whole_checkpoint_changes_nothing_and_says_what_is_missing()
     {
@@ -392,15 +411,23 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
-    public void Checkpoint_folder_is_a_model_folder()
+    public void Checkpoint_folder_is_a_model_folder_and_newest_and_best_are_found()
     {
         using var gpt = NewModel();
-        var result = new Trainer(gpt, Options() with { MaxIters = 6 }).TrainOn(new NanoGptBatches(), null, Token);
+        var result = new Trainer(gpt, Options() with { MaxIters = 6, EvalInterval = 4 }).TrainOn(new NanoGptBatches(), null, Token);
 
-        using var loaded = GPT.FromPretrained(result.Checkpoint!);
+        var newest = Checkpoint.FindNewest(_folder.Path)!;
+        var best = Checkpoint.FindBest(_folder.Path)!;
+        using var loaded = GPT.FromPretrained(newest.Path);
+        using var loadedBest = GPT.FromPretrained(best.Path);
 
+        Assert.Equal(result.Checkpoint, newest.Path);
+        Assert.Equal((7, result.BestValLoss), (newest.Iteration, newest.BestValLoss));
+        Assert.Equal(4, best.Iteration);
         Assert.Equal(Weights(gpt), Weights(loaded));
         Assert.Equal(gpt.Config, loaded.Config);
+        Assert.Null(Checkpoint.FindNewest(_folder.File("nowhere")));
+        Assert.Null(Checkpoint.FindBest(_folder.File("nowhere")));
     }
 
     private TrainerOptions Options() => _run.Options(_folder.Path) with { MaxIters = 24, EvalInterval = 1000 };
