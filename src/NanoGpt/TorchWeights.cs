@@ -19,12 +19,14 @@ internal static unsafe class TorchWeights
             if (parameter.device_type == TorchSharp.DeviceType.CPU && parameter.dtype == float32)
             {
                 weight.CopyTo(Float32Pointer(parameter));
+                weight.Release();
                 continue;
             }
 
             using var staging = empty(parameter.shape, float32);
             weight.CopyTo(Float32Pointer(staging));
             parameter.copy_(staging);
+            weight.Release();
         }
     }
 

@@ -46,7 +46,13 @@ internal sealed unsafe class EngineWeights : IDisposable
 
         Norm Norm(string name) => new(Vector(name + ".weight"), config.Bias ? Vector(name + ".bias") : null);
 
-        PackedMatrix Matrix(string name) => Own(PackedMatrix.Pack(source[name], precision, panelWidth, team));
+        PackedMatrix Matrix(string name)
+        {
+            var tensor = source[name];
+            var packed = Own(PackedMatrix.Pack(tensor, precision, panelWidth, team));
+            tensor.Release(); // the file's pages and the copy are never resident together
+            return packed;
+        }
 
         // Padded with zeros, so that whole panels of outputs find a bias.
         NativeBuffer Vector(string name)
