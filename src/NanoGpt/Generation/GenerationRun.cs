@@ -6,7 +6,7 @@ using NanoGpt.Inference;
 namespace NanoGpt.Generation;
 
 /// <summary>One generation: for each prompt as many sequences as the options ask for. Use it from one thread at a time.</summary>
-internal sealed class GenerationRun
+internal sealed class GenerationRun : IDisposable
 {
     private readonly GenerationPlan _plan;
     private readonly IReadOnlyList<(InferenceSession Session, IReadOnlyList<int> Ids)> _prompts;
@@ -41,7 +41,7 @@ internal sealed class GenerationRun
     }
 
     /// <summary>Frees the sessions that this run has made itself.</summary>
-    public void DisposeForks()
+    public void Dispose()
     {
         foreach (var fork in _forks) fork.Dispose();
     }
