@@ -21,6 +21,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
     private Rows _output = null!;
     private int _layer;
     private float _scale;
+    private long _work;
 
     public AttentionProduct(GPTConfig config, Kernels kernels, WorkerTeam team)
     {
@@ -35,6 +36,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
     public void Prepare(IReadOnlyList<ForwardRequest> requests)
     {
         _blocks.Clear();
+        _work = 0;
         var row = 0;
         foreach (var request in requests)
         {
@@ -45,6 +47,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
             }
 
             row += request.Ids.Length;
+            _work += 2L * request.Ids.Length * (request.Cache.Length + request.Ids.Length) * _config.NEmbd;
         }
     }
 
@@ -54,7 +57,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
         (_layer, _qkv, _output) = (layerIndex, from, to);
         _scale = _config.ScaleAttentionWeights ? 1f / MathF.Sqrt(_config.HeadSize) : 1f;
         if (_config.ScaleAttentionByInverseLayerIndex) _scale /= layerIndex + 1;
-        _team.For(_blocks.Count * _config.NHead, _attend);
+        _team.For(_blocks.Count * _config.NHead, _work, _attend);
     }
 
     public void Dispose()

@@ -62,20 +62,23 @@ internal sealed unsafe class ForwardPass : IDisposable
         _logits = new Rows(_config.VocabSize);
     }
 
+    /// <summary>Operations that something simple on all rows takes.</summary>
+    private long RowWork => 10L * _rows.Count * _config.NEmbd;
+
     /// <summary>Runs the batch. Each cache advances by its tokens; consumers are called on this thread.</summary>
     public void Run(IReadOnlyList<ForwardRequest> batch)
     {
         Prepare(batch);
         var count = _rows.Count;
 
-        _team.For(count, _embedRow);                                         // ids -> (R, C)
+        _team.For(count, RowWork, _embedRow);                                         // ids -> (R, C)
         for (_layer = 0; _layer < _config.NLayer; _layer++)
         {
             var block = _weights.Blocks[_layer];
             Normalize(block.Norm1);
             ShowHidden(_layer, _residual);
             _linear.Run(block.Attention, _normal, count, _qkv);              // (R, C) -> (R, 3 C)
-            _team.For(_config.NHead, _storeKeysAndValues);
+            _team.For(_config.NHead, RowWork, _storeKeysAndValues);
             _attention.Run(_layer, _qkv, _normal);                           // (R, 3 C) -> (R, C)
             _linear.Run(block.AttentionOutput, _normal, count, _branch);
             Normalize(block.Norm2);
@@ -129,7 +132,7 @@ internal sealed unsafe class ForwardPass : IDisposable
     private void Normalize(Norm by)
     {
         _norm = by;
-        _team.For(_rows.Count, _normalizeRow);
+        _team.For(_rows.Count, RowWork, _normalizeRow);
     }
 
     private void NormalizeRow(int row, int worker)

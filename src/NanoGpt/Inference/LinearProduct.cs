@@ -9,8 +9,8 @@ internal sealed unsafe class LinearProduct
     private const int BlockColumnPairs = 128;
     private const int BlockRows = 96;
 
-    /// <summary>Multiplications that pay for handing a round to another thread.</summary>
-    private const long WorthSharing = 1 << 16;
+    /// <summary>Multiplications in a round that pay for handing it out.</summary>
+    private const long SmallestRound = 1 << 16;
 
     private const int RoundsForEachThread = 8;
 
@@ -36,10 +36,10 @@ internal sealed unsafe class LinearProduct
         (_layer, _input, _rowCount, _output, _activation) = (linear, from, rows, to, then);
         var matrix = linear.Matrix;
         var panelWork = (long)rows * matrix.PanelWidth * matrix.Inputs;
-        var fewest = (int)Math.Min(matrix.PanelCount, WorthSharing / panelWork + 1);
+        var fewest = (int)Math.Min(matrix.PanelCount, SmallestRound / panelWork + 1);
         var even = (matrix.PanelCount - 1) / (_team.Size * RoundsForEachThread) + 1;
         _panelsInRound = (Math.Max(fewest, even) + 3) / 4 * 4; // A single row takes four panels at a time.
-        _team.For((matrix.PanelCount - 1) / _panelsInRound + 1, _multiplyPanels);
+        _team.For((matrix.PanelCount - 1) / _panelsInRound + 1, panelWork * matrix.PanelCount, _multiplyPanels);
     }
 
     private void MultiplyPanels(int round, int worker)

@@ -47,7 +47,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public static PackedMatrix Pack(WeightTensor weight, WeightPrecision precision, int panelWidth, WorkerTeam team)
     {
         var matrix = new PackedMatrix(checked((int)weight.Rows), checked((int)weight.Columns), panelWidth, precision);
-        team.For(matrix.PanelCount, (panel, _) => matrix.PackPanel(weight, panel));
+        team.For(matrix.PanelCount, weight.ElementCount, (panel, _) => matrix.PackPanel(weight, panel));
         return matrix;
     }
 

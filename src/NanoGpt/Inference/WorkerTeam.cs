@@ -14,6 +14,9 @@ internal sealed class WorkerTeam : IDisposable
     /// <summary>How long an idle thread spins before it sleeps. Longer than the gaps within a forward pass, short for an idle app.</summary>
     private static readonly TimeSpan SpinTime = TimeSpan.FromMicroseconds(100);
 
+    /// <summary>Operations that take longer than waking a thread, which is some 5 microseconds.</summary>
+    public const long WorthSharing = 1 << 17;
+
     // A ticket is the number of the loop (upper 40 bits) and of its next round (lower 24); Closed stands for no round.
     private const int RoundBits = 24;
     private const long RoundMask = (1L << RoundBits) - 1;
@@ -49,11 +52,12 @@ internal sealed class WorkerTeam : IDisposable
 
     /// <summary>Runs body(round, worker) for each round below <paramref name="count"/>, and returns when all are done.</summary>
     /// <param name="count">Number of rounds.</param>
+    /// <param name="work">About how many arithmetic operations all rounds take together. Few are not worth sharing.</param>
     /// <param name="loopBody">Gets the round and the number of the thread that runs it, below <see cref="Size"/>; the caller is 0.</param>
-    public void For(int count, Action<int, int> loopBody)
+    public void For(int count, long work, Action<int, int> loopBody)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(count, Closed);
-        if (count <= 1 || Size == 1)
+        if (count <= 1 || Size == 1 || work < WorthSharing)
         {
             for (var round = 0; round < count; round++) loopBody(round, 0);
             return;
