@@ -64,6 +64,30 @@ public sealed class HubClient : IDisposable
         return _hub.GuardAsync(() => new HubModelDownload(_hub, repositories, revision, progress, cancellationToken).FileAsync(file));
     }
 
+    /// <summary>Uploads the files of a folder, folders in it included, as one commit of a model repository.</summary>
+    /// <param name="folder">Such as <c>GPT.SavePretrained</c> writes. Hidden files stay at home.</param>
+    /// <param name="model">The repository, <c>owner/name</c>.</param>
+    /// <param name="options">Settings; null for the defaults, with which a new repository is private.</param>
+    /// <param name="progress">Told how far the large files are.</param>
+    /// <param name="cancellationToken">Stops at any moment; nothing is committed then.</param>
+    /// <returns>The commit.</returns>
+    /// <exception cref="ArgumentException">The folder doesn't exist or is empty, a file is above 5 GB, or a name is not valid.</exception>
+    /// <exception cref="HubException">The Hub didn't take it; see <see cref="HubException.Kind"/>.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public Task<HubCommit> UploadFolderAsync(string folder, string model, HubUploadOptions? options = null,
+        IProgress<HubProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        if (!Directory.Exists(folder)) throw new ArgumentException($"{folder} is not a folder.", nameof(folder));
+        var repository = HubRepository.Parse(model);
+        if (!repository.Id.Contains('/', StringComparison.Ordinal))
+            throw new ArgumentException($"{repository} doesn't say whose repository it is; expected owner/name.", nameof(model));
+        options ??= new HubUploadOptions();
+        HubRepository.CheckRevision(options.Branch);
+        if (_hub.Offline) throw new HubException(HubErrorKind.NotCached, "The client is offline (LocalFilesOnly, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE); nothing was uploaded.");
+        return _hub.GuardAsync(() => new HubUpload(_hub, Path.GetFullPath(folder), repository, options, progress, cancellationToken).RunAsync());
+    }
+
     /// <summary>Ends the client's connections.</summary>
     public void Dispose() => _hub.Dispose();
 

@@ -23,6 +23,8 @@ internal sealed class HubConnection : IDisposable
         DownloadTimeout = options.DownloadTimeout ?? environment.DownloadTimeout;
         _useLinks = options.UseSymbolicLinks ?? (environment.DisableSymlinks ? false : null);
         Transport = new HubTransport(ReadEndpoint(options, environment), Offline ? null : ReadToken(options, environment), options.HttpHandler, Logger);
+        if (Transport is { HasToken: true, Endpoint: { Scheme: "http", IsLoopback: false } })
+            Logger.LogWarning(HubEvents.InsecureEndpoint, "{Endpoint}: the token travels unencrypted; use https", HubErrors.Show(Transport.Endpoint));
     }
 
     public HubOptions Options { get; }
@@ -60,7 +62,12 @@ internal sealed class HubConnection : IDisposable
         var what = $"{repository}/{file} at {revision}";
         var path = $"{repository}/resolve/{Uri.EscapeDataString(revision)}/{string.Join('/', file.Split('/').Select(Uri.EscapeDataString))}";
         return HubRetry.RunAsync(NewRetry(maxTries), async () =>
-            HubMetadata.From(await Transport.HeadAsync(Transport.Address(path), what, MetadataTimeout, cancellation).ConfigureAwait(false), what), cancellation);
+        {
+            var heads = await Transport.HeadAsync(Transport.Address(path), what, MetadataTimeout, cancellation).ConfigureAwait(false);
+            var metadata = HubMetadata.From(heads, what);
+            if (Shows(metadata.ETag)) throw new HubException(HubErrorKind.BadResponse, $"{what}: the answer's ETag is the token that was sent.");
+            return metadata;
+        }, cancellation);
     }
 
     /// <summary>Runs a piece of work so that whatever fails in it leaves as one of the library's exceptions, without the token.</summary>
@@ -70,8 +77,9 @@ internal sealed class HubConnection : IDisposable
         {
             return await work().ConfigureAwait(false);
         }
-        catch (HubException e) when (Transport.Redact(e.ToString()) is var clean && clean.Length != e.ToString().Length)
+        catch (HubException e) when (Shows(e.ToString()) || Shows(e.RequestId))
         {
+            // A server sent the token back to us, in a place that we quote.
             throw new HubException(e.Kind, Transport.Redact(e.Message)) { StatusCode = e.StatusCode };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -84,6 +92,8 @@ internal sealed class HubConnection : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Transport.Dispose();
+
+    private bool Shows(string? text) => text is not null && Transport.Redact(text) != text;
 
     private static bool IsDiskFull(Exception e) => e.HResult is 28 or 122 or unchecked((int)0x80070070); // ENOSPC, EDQUOT, ERROR_DISK_FULL
 

@@ -20,5 +20,6 @@ internal static class HubEvents
     public static readonly EventId WaitingForLock = new(4009, nameof(WaitingForLock));
     public static readonly EventId UploadStarted = new(4010, nameof(UploadStarted));
     public static readonly EventId UploadFinished = new(4011, nameof(UploadFinished));
+    public static readonly EventId InsecureEndpoint = new(4013, nameof(InsecureEndpoint));
     public static readonly EventId CacheNotUpdated = new(4012, nameof(CacheNotUpdated));
 }

@@ -125,22 +125,25 @@ internal sealed class HubModelDownload
     {
         await FetchMissingAsync().ConfigureAwait(false);
         var index = _layout.Pointer(_commit, HubModelFiles.WeightsIndex);
-        foreach (var shard in HubModelFiles.ReadShards(index, $"{_model}/{HubModelFiles.WeightsIndex}"))
-        {
-            if (!await FindAsync(shard).ConfigureAwait(false)) throw NotThere(shard);
-        }
+        var shards = HubModelFiles.ReadShards(index, $"{_model}/{HubModelFiles.WeightsIndex}");
+        await FindAllAsync(shards).ConfigureAwait(false);
+        if (shards.FirstOrDefault(shard => !IsFound(shard)) is { } absent) throw NotThere(absent);
     }
 
-    // Tokenizer and generation settings: a repository may lack them, and their lack must not stop a cached model.
+    // Tokenizer and generation settings: a repository may lack them, and their lack must not stop or slow a cached model.
     private async Task FindOptionalAsync()
     {
         var complete = _missing.Count == 0;
+        if (complete && HubRepository.IsCommit(_revision) && HasTokenizer()) return;
+        int? maxTries = complete ? 1 : null;
         try
         {
-            var vocabulary = await FindAsync(HubModelFiles.Vocabulary).ConfigureAwait(false);
-            var merges = await FindAsync(HubModelFiles.Merges).ConfigureAwait(false);
-            if (!vocabulary || !merges) await FindAsync(HubModelFiles.Tokenizer).ConfigureAwait(false);
-            foreach (var file in HubModelFiles.Optional) await FindAsync(file).ConfigureAwait(false);
+            await FindAllAsync(HubModelFiles.Optional, maxTries).ConfigureAwait(false);
+            foreach (var file in HubModelFiles.OtherTokenizers)
+            {
+                if (HasTokenizer()) break;
+                await FindAsync(file, maxTries).ConfigureAwait(false);
+            }
         }
         catch (HubException e) when (complete && e.Kind is HubErrorKind.Network or HubErrorKind.Server or HubErrorKind.RateLimited)
         {
@@ -149,21 +152,46 @@ internal sealed class HubModelDownload
         }
     }
 
+    private bool HasTokenizer() => (IsFound(HubModelFiles.Vocabulary) && IsFound(HubModelFiles.Merges)) || HubModelFiles.OtherTokenizers.Any(IsFound);
+
+    private bool IsFound(string file) => _missing.ContainsKey(file) || _layout.Has(_commit, file);
+
     /// <summary>Whether the commit has a file; if so it is in the cache, or noted down to be fetched.</summary>
-    private async Task<bool> FindAsync(string file)
+    private async Task<bool> FindAsync(string file, int? maxTries = null)
     {
-        if (_missing.ContainsKey(file) || _layout.Has(_commit, file)) return true;
-        if (_unreachable is not null || _layout.IsKnownAbsent(_commit, file)) return false;
+        if (IsFound(file)) return true;
+        if (await AskAsync(file, maxTries).ConfigureAwait(false) is not { } metadata) return false;
+        _missing[file] = metadata;
+        return true;
+    }
+
+    // The same for files that don't depend on each other, asked for at once.
+    private async Task FindAllAsync(IEnumerable<string> files, int? maxTries = null)
+    {
+        var asked = files.Where(file => !IsFound(file)).ToArray();
+        var answers = new HubMetadata?[asked.Length];
+        await Parallel.ForEachAsync(Enumerable.Range(0, asked.Length), InParallel(),
+            async (i, _) => answers[i] = await AskAsync(asked[i], maxTries).ConfigureAwait(false)).ConfigureAwait(false);
+        foreach (var (file, metadata) in asked.Zip(answers))
+        {
+            if (metadata is not null) _missing[file] = metadata;
+        }
+    }
+
+    // What the Hub says of a file of the commit; null where it has none, or may not be asked.
+    private async Task<HubMetadata?> AskAsync(string file, int? maxTries)
+    {
+        if (_unreachable is not null || _layout.IsKnownAbsent(_commit, file)) return null;
         try
         {
-            _missing[file] = await _hub.GetMetadataAsync(_candidates[0].Repository, _commit, file, _cancellation).ConfigureAwait(false);
-            if (_missing[file].Commit == _commit) return true;
-            throw new HubException(HubErrorKind.BadResponse, $"{_model}/{file}: asked for commit {_commit}, the Hub answered for {_missing[file].Commit}.");
+            var metadata = await _hub.GetMetadataAsync(_candidates[0].Repository, _commit, file, _cancellation, maxTries).ConfigureAwait(false);
+            if (metadata.Commit == _commit) return metadata;
+            throw new HubException(HubErrorKind.BadResponse, $"{_model}/{file}: asked for commit {_commit}, the Hub answered for {metadata.Commit}.");
         }
         catch (HubException e) when (e.Kind == HubErrorKind.FileNotFound)
         {
             if (e.IsEntryNotFound) Remember(() => _layout.RememberAbsent(_commit, file));
-            return false;
+            return null;
         }
     }
 
@@ -180,12 +208,13 @@ internal sealed class HubModelDownload
         if (_missing.Count == 0) return;
         var total = _missing.Values.Any(metadata => metadata.Size is null) ? null : _missing.Values.Sum(metadata => metadata.Size);
         var meter = new HubProgressMeter(_progress, total, _hub.Options.TimeProvider);
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = _hub.Options.MaxParallelDownloads, CancellationToken = _cancellation };
-        await Parallel.ForEachAsync(_missing, parallel, async (file, cancellation) =>
+        await Parallel.ForEachAsync(_missing, InParallel(), async (file, cancellation) =>
             await new HubDownload(_hub, _layout, file.Key, file.Value, meter).RunAsync(cancellation).ConfigureAwait(false)).ConfigureAwait(false);
         meter.Finish(_missing.Keys.Last());
         _missing.Clear();
     }
+
+    private ParallelOptions InParallel() => new() { MaxDegreeOfParallelism = _hub.Options.MaxParallelDownloads, CancellationToken = _cancellation };
 
     // Last of all: until every file of a new commit is there, the name goes on standing for the old one, which is whole.
     private void RememberRevision() => Remember(() => _layout.WriteRef(_revision, _commit));

@@ -22,8 +22,14 @@ internal static class HubModelFiles
     /// <summary>Weights in a form that is not read: a pickle may run code.</summary>
     public static readonly string[] Unsupported = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
-    /// <summary>Files that a model may have beside weights and tokenizer.</summary>
-    public static readonly string[] Optional = ["generation_config.json"];
+    public const string Characters = "characters.json";
+
+    /// <summary>Files that a model may have beside its weights: the usual tokenizer, what is added to it, settings.</summary>
+    public static readonly string[] Optional =
+        [Vocabulary, Merges, "added_tokens.json", "special_tokens_map.json", "tokenizer_config.json", "generation_config.json"];
+
+    /// <summary>Other forms of a tokenizer, for a model without the usual one, in the order of preference.</summary>
+    public static readonly string[] OtherTokenizers = [Tokenizer, Characters];
 
     /// <summary>The distinct shards that an index names.</summary>
     /// <param name="path">The index.</param>

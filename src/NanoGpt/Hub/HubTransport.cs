@@ -53,16 +53,21 @@ internal sealed class HubTransport : IDisposable
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(timeout);
+        if (request.Content is HubFileContent file) file.KeepAlive = () => deadline.CancelAfter(timeout);
         try
         {
             var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token).ConfigureAwait(false);
             if (_logger.IsEnabled(LogLevel.Debug))
-                _logger.LogDebug(HubEvents.Request, "{Method} {Address}: {Status}", request.Method, HubErrors.Show(uri), (int)response.StatusCode);
+                _logger.LogDebug(HubEvents.Request, "{Method} {Address}: {Status}", request.Method, Redact(HubErrors.Show(uri)), (int)response.StatusCode);
             return response;
         }
         catch (Exception e) when (HubErrors.IsConnectionFailure(e) && !cancellation.IsCancellationRequested)
         {
             throw HubErrors.NoAnswer(uri, timeout, e);
+        }
+        finally
+        {
+            if (request.Content is HubFileContent sent) sent.KeepAlive = null;
         }
     }
 

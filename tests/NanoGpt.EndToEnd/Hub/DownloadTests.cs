@@ -233,7 +233,7 @@ public sealed class DownloadTests
         await using var sandbox = await HubSandbox.StartAsync();
         sandbox.AddModel();
         var gets = 0;
-        sandbox.Hub.Fault = request => !request.IsCdn ? null : gets++ switch { 0 => new DropFault(0.5), 1 => new StatusFault(403), _ => null };
+        sandbox.Hub.Fault = request => !request.IsCdn ? null : gets++ switch { 0 => new TruncateFault(0.5), 1 => new StatusFault(403), _ => null };
         using var client = sandbox.Client();
         await client.DownloadModelAsync("gpt2", cancellationToken: Cancellation);
         Assert.Equal(10, sandbox.CheckCache());

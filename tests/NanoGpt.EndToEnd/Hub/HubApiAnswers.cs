@@ -52,7 +52,8 @@ internal static class HubApiAnswers
             "commit" => Commit(hub, repository, revision, body),
             _ => null,
         };
-        if (answer is null) LoopbackHub.Refuse(http, 404, null, "No such call");
+        if (verb == "commit" && hub.DropCommitAnswers) http.Abort();
+        else if (answer is null) LoopbackHub.Refuse(http, 404, null, "No such call");
         else await JsonAsync(http, answer);
     }
 

@@ -92,3 +92,48 @@ internal sealed class HubRepo(string id)
     public static bool IsLfs(string name, long length) =>
         length > 10 << 20 || name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".bin", StringComparison.Ordinal) || name.EndsWith(".pt", StringComparison.Ordinal);
 }
+
+/// <summary>Much content out of little memory: a block of noise over and over, each time with its number in front.</summary>
+internal sealed class PatternContent : HubContent
+{
+    private readonly byte[] _block = HubSandbox.Noise(1 << 20, seed: 7);
+    private readonly Lazy<string> _sha256;
+
+    public PatternContent(long length)
+    {
+        Length = length;
+        _sha256 = new Lazy<string>(() =>
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var buffer = new byte[1 << 20];
+            for (long at = 0; at < length; at += buffer.Length)
+            {
+                var part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, length - at));
+                Read(at, part);
+                hash.AppendData(part);
+            }
+
+            return Convert.ToHexString(hash.GetHashAndReset()).ToLowerInvariant();
+        });
+    }
+
+    public override long Length { get; }
+
+    public override string Sha256 => _sha256.Value;
+
+    public override string GitSha1 => throw new NotSupportedException("a file of this size is LFS");
+
+    public override void Read(long offset, Span<byte> destination)
+    {
+        Span<byte> number = stackalloc byte[8];
+        for (var done = 0; done < destination.Length;)
+        {
+            var (block, within) = Math.DivRem(offset + done, _block.Length);
+            var part = destination.Slice(done, (int)Math.Min(destination.Length - done, _block.Length - within));
+            _block.AsSpan((int)within, part.Length).CopyTo(part);
+            System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(number, block);
+            if (within < 8) number[(int)within..].ToArray().AsSpan(0, (int)Math.Min(8 - within, part.Length)).CopyTo(part);
+            done += part.Length;
+        }
+    }
+}

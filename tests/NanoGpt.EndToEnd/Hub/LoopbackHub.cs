@@ -52,6 +52,9 @@ internal sealed class LoopbackHub : IAsyncDisposable
     /// <summary>What goes wrong with a request; null where nothing does. Asked once for each request for metadata or content.</summary>
     public Func<HubRequest, HubFault?>? Fault { get; set; }
 
+    /// <summary>Commits are made, and the connection breaks before the client hears of it.</summary>
+    public bool DropCommitAnswers { get; set; }
+
     public CancellationToken Stopping => _stopping.Token;
 
     public long ContentBytesSent => Requests.Where(request => request.Method == "GET").Sum(request => request.BytesSent);
