@@ -1,1 +1,11 @@
-Console.WriteLine("benchmarks: train | generate | tokenize | load");
+// Side-by-side speed: each benchmark runs both sides and prints the ratio. Results and what did not help: docs/performance.md.
+
+using NanoGpt.Benchmarks;
+
+return args is ["train", ..] ? Train.Run(args.AsSpan(1)) : Usage();
+
+static int Usage()
+{
+    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out]");
+    return 1;
+}
