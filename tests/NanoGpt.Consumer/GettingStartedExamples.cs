@@ -1,0 +1,20 @@
+// The code of docs/getting-started.md.
+
+namespace NanoGpt.Consumer;
+
+internal static class GettingStartedExamples
+{
+    public static void Errors()
+    {
+        #region errors
+        try
+        {
+            using var gpt = GPT.FromPretrained("./no-such-folder");
+        }
+        catch (NanoGptException e)   // ModelFormatException, HubException, CheckpointException, TrainingDivergedException, BackendException
+        {
+            Console.WriteLine(e.Message);
+        }
+        #endregion
+    }
+}
