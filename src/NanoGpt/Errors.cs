@@ -34,3 +34,7 @@ public sealed class TrainingDivergedException(string message, Exception? innerEx
 /// <param name="innerException">The cause, where there is one.</param>
 public sealed class BackendException(string message, Exception? innerException = null)
     : NanoGptException(message, innerException);
+
+/// <summary>A <see cref="Generator"/> has as many generations running and waiting as its limits allow.</summary>
+/// <param name="message">The limits, and what to do.</param>
+public sealed class GeneratorBusyException(string message) : NanoGptException(message);

@@ -69,6 +69,9 @@ public sealed class GPT : IDisposable
         "The model's folder has no vocabulary (vocab.json with merges.txt, tokenizer.json or characters.json), so text can't be "
         + "turned into ids. Copy the vocabulary that it was trained with into the folder.");
 
+    /// <summary><see cref="Tokenizer"/>, or null where there is none.</summary>
+    internal Tokenizer? TokenizerOrNull => _tokenizer;
+
     /// <summary>
     /// The torch network, which owns the weights from the first time it is asked for. Loads libtorch.
     /// </summary>

@@ -156,6 +156,7 @@ public sealed record GenerationOptions
 
     private IEnumerable<string> ListFaults(int vocabSize)
     {
+        if (Beams > 1 && StopStrings.Count > 0) yield return "StopStrings can't be watched for in beam search: use StopIds, or Beams = 1";
         if (StopStrings.Any(string.IsNullOrEmpty)) yield return "StopStrings has an empty text";
         if (BadWords.Any(string.IsNullOrEmpty)) yield return "BadWords has an empty text";
         if (BadWordIds.Any(run => run.Count == 0)) yield return "BadWordIds has an empty run";

@@ -18,7 +18,7 @@ internal sealed record BlockWeights(Norm Norm1, Linear Attention, Linear Attenti
 /// <summary>Packed weights of a GPT. Immutable, so safe to share between threads; must outlive their use.</summary>
 internal sealed unsafe class EngineWeights : IDisposable
 {
-    private readonly List<IDisposable> owned = [];
+    private readonly List<IDisposable> _owned = [];
 
     /// <summary>Packs copies of all weights; the source may be disposed afterwards.</summary>
     /// <exception cref="ModelFormatException">A weight that the config asks for is missing or has another shape.</exception>
@@ -72,17 +72,17 @@ internal sealed unsafe class EngineWeights : IDisposable
     public PackedMatrix Output { get; }
 
     /// <summary>Bytes of memory held.</summary>
-    public long Bytes => owned.Sum(part => part is PackedMatrix matrix ? matrix.Bytes : ((NativeBuffer)part).Length);
+    public long Bytes => _owned.Sum(part => part is PackedMatrix matrix ? matrix.Bytes : ((NativeBuffer)part).Length);
 
     public void Dispose()
     {
-        foreach (var part in owned) part.Dispose();
+        foreach (var part in _owned) part.Dispose();
     }
 
     private T Own<T>(T part)
         where T : IDisposable
     {
-        owned.Add(part);
+        _owned.Add(part);
         return part;
     }
 

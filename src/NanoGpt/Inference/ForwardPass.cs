@@ -24,160 +24,167 @@ internal sealed unsafe class ForwardPass : IDisposable
     /// <summary>Rows whose logits are computed together: bounds their memory.</summary>
     private const int OutputRows = 48;
 
-    private readonly GPTConfig config;
-    private readonly EngineWeights weights;
-    private readonly Kernels kernels;
-    private readonly WorkerTeam team;
-    private readonly LinearProduct linear;
-    private readonly AttentionProduct attention;
-    private readonly Action<int, int> embedRow;
-    private readonly Action<int, int> normalizeRow;
-    private readonly Action<int, int> storeKeysAndValues;
+    private readonly GPTConfig _config;
+    private readonly EngineWeights _weights;
+    private readonly Kernels _kernels;
+    private readonly WorkerTeam _team;
+    private readonly LinearProduct _linear;
+    private readonly AttentionProduct _attention;
+    private readonly Action<int, int> _embedRow;
+    private readonly Action<int, int> _normalizeRow;
+    private readonly Action<int, int> _storeKeysAndValues;
 
-    private readonly Rows residual;
-    private readonly Rows normal;
-    private readonly Rows qkv;
-    private readonly Rows inner;
-    private readonly Rows branch;
-    private readonly Rows outputs;
-    private readonly Rows logits;
+    private readonly Rows _residual;
+    private readonly Rows _normal;
+    private readonly Rows _qkv;
+    private readonly Rows _inner;
+    private readonly Rows _branch;
+    private readonly Rows _outputs;
+    private readonly Rows _logits;
 
     // What each row is: the request it belongs to, its id and its position.
-    private readonly List<(ForwardRequest Request, int Id, int Position)> rows = [];
-    private Norm norm = null!;
-    private int layer;
+    private readonly List<(ForwardRequest Request, int Id, int Position)> _rows = [];
+    private Norm _norm = null!;
+    private int _layer;
 
     public ForwardPass(GPTConfig config, EngineWeights weights, Kernels kernels, WorkerTeam team)
     {
-        (this.config, this.weights, this.kernels, this.team) = (config, weights, kernels, team);
-        linear = new LinearProduct(kernels, team);
-        attention = new AttentionProduct(config, kernels, team);
-        (embedRow, normalizeRow, storeKeysAndValues) = (EmbedRow, NormalizeRow, StoreKeysAndValues);
-        residual = new Rows(config.NEmbd);
-        normal = new Rows(config.NEmbd);
-        qkv = new Rows(3 * config.NEmbd);
-        inner = new Rows(config.InnerSize);
-        branch = new Rows(config.NEmbd);
-        outputs = new Rows(config.NEmbd);
-        logits = new Rows(config.VocabSize);
+        (_config, _weights, _kernels, _team) = (config, weights, kernels, team);
+        _linear = new LinearProduct(_kernels, _team);
+        _attention = new AttentionProduct(_config, _kernels, _team);
+        (_embedRow, _normalizeRow, _storeKeysAndValues) = (EmbedRow, NormalizeRow, StoreKeysAndValues);
+        _residual = new Rows(_config.NEmbd);
+        _normal = new Rows(_config.NEmbd);
+        _qkv = new Rows(3 * _config.NEmbd);
+        _inner = new Rows(_config.InnerSize);
+        _branch = new Rows(_config.NEmbd);
+        _outputs = new Rows(_config.NEmbd);
+        _logits = new Rows(_config.VocabSize);
     }
+
+    /// <summary>Operations that something simple on all rows takes.</summary>
+    private long RowWork => 10L * _rows.Count * _config.NEmbd;
 
     /// <summary>Runs the batch. Each cache advances by its tokens; consumers are called on this thread.</summary>
     public void Run(IReadOnlyList<ForwardRequest> batch)
     {
         Prepare(batch);
-        var count = rows.Count;
+        var count = _rows.Count;
 
-        team.For(count, embedRow);                                           // ids -> (R, C)
-        for (layer = 0; layer < config.NLayer; layer++)
+        _team.For(count, RowWork, _embedRow);                                         // ids -> (R, C)
+        for (_layer = 0; _layer < _config.NLayer; _layer++)
         {
-            var block = weights.Blocks[layer];
+            var block = _weights.Blocks[_layer];
             Normalize(block.Norm1);
-            ShowHidden(layer, residual);
-            linear.Run(block.Attention, normal, count, qkv);                 // (R, C) -> (R, 3 C)
-            team.For(config.NHead, storeKeysAndValues);
-            attention.Run(layer, qkv, normal);                               // (R, 3 C) -> (R, C)
-            linear.Run(block.AttentionOutput, normal, count, branch);
+            ShowHidden(_layer, _residual);
+            _linear.Run(block.Attention, _normal, count, _qkv);              // (R, C) -> (R, 3 C)
+            _team.For(_config.NHead, RowWork, _storeKeysAndValues);
+            _attention.Run(_layer, _qkv, _normal);                           // (R, 3 C) -> (R, C)
+            _linear.Run(block.AttentionOutput, _normal, count, _branch);
             Normalize(block.Norm2);
-            linear.Run(block.Mlp, normal, count, inner, config.Activation);  // (R, C) -> (R, inner)
-            linear.Run(block.MlpOutput, inner, count, branch);               // (R, inner) -> (R, C)
+            _linear.Run(block.Mlp, _normal, count, _inner, _config.Activation); // (R, C) -> (R, inner)
+            _linear.Run(block.MlpOutput, _inner, count, _branch);            // (R, inner) -> (R, C)
         }
 
-        Normalize(weights.FinalNorm);
-        ShowHidden(config.NLayer, residual);
-        ShowHidden(config.NLayer + 1, normal);
+        Normalize(_weights.FinalNorm);
+        ShowHidden(_config.NLayer, _residual);
+        ShowHidden(_config.NLayer + 1, _normal);
         foreach (var request in batch) request.Cache.Advance(request.Cache.Length + request.Ids.Length);
         Output();
+
+        // What follows uses pointers only; the memory must outlive it even if the caller lets go of the model.
+        GC.KeepAlive(batch);
+        GC.KeepAlive(this);
     }
 
     public void Dispose()
     {
-        foreach (var part in new[] { residual, normal, qkv, inner, branch, outputs, logits }) part.Dispose();
-        attention.Dispose();
+        foreach (var part in new[] { _residual, _normal, _qkv, _inner, _branch, _outputs, _logits }) part.Dispose();
+        _attention.Dispose();
     }
 
     private void Prepare(IReadOnlyList<ForwardRequest> batch)
     {
-        rows.Clear();
+        _rows.Clear();
         foreach (var request in batch)
         {
             var start = request.Cache.Length;
             request.Cache.Reserve(start + request.Ids.Length);
-            for (var i = 0; i < request.Ids.Length; i++) rows.Add((request, request.Ids.Span[i], start + i));
+            for (var i = 0; i < request.Ids.Length; i++) _rows.Add((request, request.Ids.Span[i], start + i));
         }
 
-        foreach (var part in new[] { residual, normal, qkv, inner, branch }) part.Reserve(rows.Count);
-        attention.Prepare(batch);
+        foreach (var part in new[] { _residual, _normal, _qkv, _inner, _branch }) part.Reserve(_rows.Count);
+        _attention.Prepare(batch);
     }
 
     private void EmbedRow(int row, int worker)
     {
-        var (_, id, position) = rows[row];
-        weights.TokenEmbedding.CopyRow(id, residual[row]);
-        var positionRow = weights.PositionEmbedding.Floats + (long)position * config.NEmbd;
-        for (var c = 0; c < config.NEmbd; c++) residual[row][c] += positionRow[c];
+        var (_, id, position) = _rows[row];
+        _weights.TokenEmbedding.CopyRow(id, _residual[row]);
+        var positionRow = _weights.PositionEmbedding.Floats + (long)position * _config.NEmbd;
+        for (var c = 0; c < _config.NEmbd; c++) _residual[row][c] += positionRow[c];
 
         // Nothing to add to the embeddings.
-        new Span<float>(branch[row], config.NEmbd).Clear();
+        new Span<float>(_branch[row], _config.NEmbd).Clear();
     }
 
     /// <summary>Adds the last branch to the residual stream and normalizes it.</summary>
     private void Normalize(Norm by)
     {
-        norm = by;
-        team.For(rows.Count, normalizeRow);
+        _norm = by;
+        _team.For(_rows.Count, RowWork, _normalizeRow);
     }
 
     private void NormalizeRow(int row, int worker)
     {
-        kernels.Add(residual[row], branch[row], config.NEmbd);
-        kernels.LayerNorm(
-            residual[row], norm.Weight.Floats, norm.Bias is null ? null : norm.Bias.Floats, (float)config.LayerNormEpsilon,
-            config.NEmbd, normal[row]);
+        _kernels.Add(_residual[row], _branch[row], _config.NEmbd);
+        _kernels.LayerNorm(
+            _residual[row], _norm.Weight.Floats, _norm.Bias is null ? null : _norm.Bias.Floats, (float)_config.LayerNormEpsilon,
+            _config.NEmbd, _normal[row]);
     }
 
     private void StoreKeysAndValues(int head, int worker)
     {
-        var offset = head * config.HeadSize;
-        for (var row = 0; row < rows.Count; row++)
+        var offset = head * _config.HeadSize;
+        for (var row = 0; row < _rows.Count; row++)
         {
-            var (request, _, position) = rows[row];
-            var query = qkv[row] + offset;
-            request.Cache.Store(layer, head, position, query + config.NEmbd, query + 2 * config.NEmbd);
+            var (request, _, position) = _rows[row];
+            var query = _qkv[row] + offset;
+            request.Cache.Store(_layer, head, position, query + _config.NEmbd, query + 2 * _config.NEmbd);
         }
     }
 
     private void ShowHidden(int stage, Rows states)
     {
-        for (var row = 0; row < rows.Count; row++)
+        for (var row = 0; row < _rows.Count; row++)
         {
-            var (request, _, position) = rows[row];
-            request.OnHidden?.Invoke(stage, position, new ReadOnlySpan<float>(states[row], config.NEmbd));
+            var (request, _, position) = _rows[row];
+            request.OnHidden?.Invoke(stage, position, new ReadOnlySpan<float>(states[row], _config.NEmbd));
         }
     }
 
     /// <summary>Computes the logits that are wanted, some rows at a time.</summary>
     private void Output()
     {
-        var wanted = Enumerable.Range(0, rows.Count).Where(IsOutput).ToList();
-        outputs.Reserve(Math.Min(OutputRows, wanted.Count));
-        logits.Reserve(Math.Min(OutputRows, wanted.Count));
+        var wanted = Enumerable.Range(0, _rows.Count).Where(IsOutput).ToList();
+        _outputs.Reserve(Math.Min(OutputRows, wanted.Count));
+        _logits.Reserve(Math.Min(OutputRows, wanted.Count));
         foreach (var part in wanted.Chunk(OutputRows))
         {
             for (var i = 0; i < part.Length; i++)
-                new ReadOnlySpan<float>(normal[part[i]], config.NEmbd).CopyTo(new Span<float>(outputs[i], config.NEmbd));
-            linear.Run(new Linear(weights.Output, Bias: null), outputs, part.Length, logits);  // (R, C) -> (R, V)
+                new ReadOnlySpan<float>(_normal[part[i]], _config.NEmbd).CopyTo(new Span<float>(_outputs[i], _config.NEmbd));
+            _linear.Run(new Linear(_weights.Output, Bias: null), _outputs, part.Length, _logits); // (R, C) -> (R, V)
             for (var i = 0; i < part.Length; i++)
             {
-                var (request, _, position) = rows[part[i]];
-                request.OnLogits!(position, new ReadOnlySpan<float>(logits[i], config.VocabSize));
+                var (request, _, position) = _rows[part[i]];
+                request.OnLogits!(position, new ReadOnlySpan<float>(_logits[i], _config.VocabSize));
             }
         }
     }
 
     private bool IsOutput(int row)
     {
-        var (request, _, position) = rows[row];
+        var (request, _, position) = _rows[row];
         var firstOutput = request.Cache.Length - request.Ids.Length + request.FirstOutput;
         return request.OnLogits is not null && position >= firstOutput;
     }

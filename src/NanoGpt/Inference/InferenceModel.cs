@@ -8,29 +8,29 @@ namespace NanoGpt.Inference;
 /// <summary>A model ready for inference on the CPU, without libtorch. Safe for concurrent use; passes run one after another.</summary>
 internal sealed class InferenceModel : IDisposable
 {
-    /// <summary>New tokens that go through the network in one pass: bounds memory, and how long another caller waits.</summary>
-    private const int PassTokens = 512;
-
-    private readonly object gate = new();
-    private readonly EngineWeights weights;
-    private readonly ForwardPass pass;
-    private readonly WorkerTeam team;
-    private bool isDisposed;
+    private readonly object _gate = new();
+    private readonly EngineWeights _weights;
+    private readonly ForwardPass _pass;
+    private readonly WorkerTeam _team;
+    private readonly PassQueue _queue;
+    private bool _isDisposed;
 
     private InferenceModel(GPTWeights source, WeightPrecision precision, Kernels kernels, int threads)
     {
         Config = source.Config;
         Precision = precision;
         Kernels = kernels;
-        team = new WorkerTeam(threads);
+        _queue = new PassQueue(RunPass);
+        _team = new WorkerTeam(threads);
         try
         {
-            weights = new EngineWeights(source, precision, kernels.PanelWidth, team);
-            pass = new ForwardPass(Config, weights, kernels, team);
+            _weights = new EngineWeights(source, precision, kernels.PanelWidth, _team);
+            _pass = new ForwardPass(Config, _weights, kernels, _team);
         }
         catch
         {
-            team.Dispose();
+            _weights?.Dispose();
+            _team.Dispose();
             throw;
         }
     }
@@ -43,7 +43,7 @@ internal sealed class InferenceModel : IDisposable
     public Kernels Kernels { get; }
 
     /// <summary>Bytes of packed weights.</summary>
-    public long WeightBytes => weights.Bytes;
+    public long WeightBytes => _weights.Bytes;
 
     /// <summary>Packs the weights; <paramref name="weights"/> may be disposed afterwards.</summary>
     /// <param name="weights">The model.</param>
@@ -61,52 +61,33 @@ internal sealed class InferenceModel : IDisposable
     /// <summary>A new, empty sequence.</summary>
     public InferenceSession CreateSession() => new(this);
 
-    /// <summary>Runs new tokens of several sequences together; a sequence may appear once.</summary>
-    public void Run(IReadOnlyList<ForwardRequest> requests)
-    {
-        lock (gate)
-        {
-            ObjectDisposedException.ThrowIf(isDisposed, this);
-            foreach (var batch in Split(requests)) pass.Run(batch);
-        }
-    }
+    /// <summary>Runs new tokens of several sequences, together with what other threads ask for; a sequence may appear once.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled between two passes.</exception>
+    public void Run(IReadOnlyList<ForwardRequest> requests, CancellationToken cancellationToken = default) =>
+        _queue.Run(requests, cancellationToken);
+
+    /// <inheritdoc cref="Run"/>
+    public Task RunAsync(IReadOnlyList<ForwardRequest> requests, CancellationToken cancellationToken = default) =>
+        _queue.RunAsync(requests, cancellationToken);
 
     public void Dispose()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (isDisposed) return;
-            isDisposed = true;
-            pass.Dispose();
-            weights.Dispose();
-            team.Dispose();
+            if (_isDisposed) return;
+            _isDisposed = true;
+            _pass.Dispose();
+            _weights.Dispose();
+            _team.Dispose();
         }
     }
 
-    /// <summary>Cuts long prompts and large batches so that no pass has more than <see cref="PassTokens"/> tokens.</summary>
-    private static IEnumerable<IReadOnlyList<ForwardRequest>> Split(IReadOnlyList<ForwardRequest> requests)
+    private void RunPass(IReadOnlyList<ForwardRequest> requests)
     {
-        var batch = new List<ForwardRequest>();
-        var tokens = 0;
-        foreach (var request in requests)
+        lock (_gate)
         {
-            for (var start = 0; start < request.Ids.Length;)
-            {
-                var count = Math.Min(request.Ids.Length - start, PassTokens - tokens);
-                batch.Add(request with
-                {
-                    Ids = request.Ids.Slice(start, count),
-                    FirstOutput = Math.Clamp(request.FirstOutput - start, 0, count),
-                });
-                start += count;
-                tokens += count;
-                if (tokens < PassTokens) continue;
-                yield return batch;
-                batch = [];
-                tokens = 0;
-            }
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            _pass.Run(requests);
         }
-
-        if (batch.Count > 0) yield return batch;
     }
 }

@@ -6,84 +6,116 @@ namespace NanoGpt.Inference;
 /// <summary>One sequence of tokens. Use it from one thread at a time; sessions of one model are independent.</summary>
 internal sealed class InferenceSession : IDisposable
 {
-    private readonly InferenceModel model;
-    private readonly KeyValueCache cache;
-    private readonly List<int> ids;
-    private float[]? logits;
+    private readonly KeyValueCache _cache;
+    private readonly List<int> _ids;
+    private readonly float[] _logits;
+    private bool _hasLogits;
 
     public InferenceSession(InferenceModel model)
-        : this(model, new KeyValueCache(model.Config, model.Kernels.PanelWidth), [])
+        : this(model, new KeyValueCache(model.Config, model.Kernels.PanelWidth), [], new float[model.Config.VocabSize])
     {
     }
 
-    private InferenceSession(InferenceModel model, KeyValueCache cache, List<int> ids)
+    private InferenceSession(InferenceModel model, KeyValueCache cache, List<int> ids, float[] logits)
     {
-        (this.model, this.cache, this.ids) = (model, cache, ids);
+        (Model, _cache, _ids, _logits) = (model, cache, ids, logits);
     }
+
+    /// <summary>What it runs on.</summary>
+    public InferenceModel Model { get; }
 
     /// <summary>All ids so far.</summary>
-    public IReadOnlyList<int> Ids => ids;
+    public IReadOnlyList<int> Ids => _ids;
 
     /// <summary>Bytes of keys and values held.</summary>
-    public long CacheBytes => cache.Bytes;
+    public long CacheBytes => _cache.Bytes;
 
     /// <summary>The logits after the last id; empty before the first, and after <see cref="Truncate"/>.</summary>
-    public ReadOnlySpan<float> Logits => logits;
+    public ReadOnlySpan<float> Logits => _hasLogits ? _logits : [];
 
     /// <summary>Appends ids and returns the logits after the last. The span is valid until the next call.</summary>
-    public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> newIds)
+    /// <exception cref="ArgumentOutOfRangeException">An id is none of the vocabulary; nothing was appended.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the ids are appended, and computed with the next ones.</exception>
+    public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> newIds, CancellationToken cancellationToken = default)
     {
-        model.Run([Append(newIds)]);
-        return logits;
+        Model.Run([Append(newIds)], cancellationToken);
+        return Logits;
     }
 
     /// <summary>Appends one id and returns the logits after it. The span is valid until the next call.</summary>
     public ReadOnlySpan<float> Decode(int id)
     {
-        model.Run([Append([id])]);
-        return logits;
+        Model.Run([Append([id])]);
+        return Logits;
     }
 
     /// <summary>Appends ids to several sessions of one model and computes them together; see <see cref="Logits"/> of each.</summary>
-    public static void Prefill(IReadOnlyList<(InferenceSession Session, int[] NewIds)> batch)
+    public static void Prefill(
+        IReadOnlyList<(InferenceSession Session, int[] NewIds)> batch, CancellationToken cancellationToken = default)
     {
         if (batch.Count == 0) return;
-        batch[0].Session.model.Run(batch.Select(item => item.Session.Append(item.NewIds)).ToList());
+        batch[0].Session.Model.Run(batch.Select(item => item.Session.Append(item.NewIds)).ToList(), cancellationToken);
     }
 
-    /// <summary>Forgets everything.</summary>
-    public void Reset() => Truncate(0);
+    /// <summary>Makes the sequence equal <paramref name="wanted"/>, keeping what the two begin with in common, and returns what is left to run.</summary>
+    /// <param name="wanted">At least one id. The logits after the last will be there.</param>
+    public ForwardRequest ContinueTo(IReadOnlyList<int> wanted)
+    {
+        var common = Math.Min(CommonLength(wanted), wanted.Count - 1);
+        Truncate(common);
+        return Append([.. wanted.Skip(common)]);
+    }
+
+    /// <summary>Appends an id and returns what is left to run.</summary>
+    public ForwardRequest ContinueWith(int id) => Append([id]);
+
+    /// <summary>How many ids the sequence and <paramref name="other"/> begin with in common.</summary>
+    public int CommonLength(IReadOnlyList<int> other)
+    {
+        var common = 0;
+        while (common < _ids.Count && common < other.Count && _ids[common] == other[common]) common++;
+        return common;
+    }
 
     /// <summary>Goes back to the first <paramref name="length"/> ids.</summary>
     public void Truncate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, ids.Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _ids.Count);
 
         // Past the context length the cache holds a window that began later.
-        cache.Truncate(ids.Count > model.Config.BlockSize ? 0 : length);
-        ids.RemoveRange(length, ids.Count - length);
-        logits = null;
+        _cache.Truncate(_ids.Count > Model.Config.BlockSize ? 0 : length);
+        _ids.RemoveRange(length, _ids.Count - length);
+        _hasLogits = false;
     }
 
     /// <summary>A copy that goes its own way: many continuations of one prompt.</summary>
-    public InferenceSession Fork() => new(model, cache.Clone(model.Config), [.. ids]) { logits = (float[]?)logits?.Clone() };
+    public InferenceSession Fork() =>
+        new(Model, _cache.Clone(Model.Config), [.. _ids], (float[])_logits.Clone()) { _hasLogits = _hasLogits };
 
-    public void Dispose() => cache.Dispose();
+    public void Dispose() => _cache.Dispose();
 
     private ForwardRequest Append(ReadOnlySpan<int> newIds)
     {
         if (newIds.Length == 0) throw new ArgumentException("There are no ids to append; at least one is needed.", nameof(newIds));
         foreach (var id in newIds)
         {
-            if (id < 0 || id >= model.Config.VocabSize)
-                throw new ArgumentOutOfRangeException(nameof(newIds), id, $"Not a token id of this model: vocab_size is {model.Config.VocabSize}.");
+            if (id < 0 || id >= Model.Config.VocabSize)
+                throw new ArgumentOutOfRangeException(nameof(newIds), id, $"Not a token id of this model: vocab_size is {Model.Config.VocabSize}.");
         }
 
-        ids.AddRange(newIds);
-        var context = model.Config.BlockSize;
-        if (ids.Count > context) cache.Truncate(0);
-        var fed = ids.Skip(ids.Count > context ? ids.Count - context : cache.Length).ToArray();
-        return new ForwardRequest(cache, fed, fed.Length - 1, (_, values) => values.CopyTo(logits ??= new float[values.Length]));
+        _ids.AddRange(newIds);
+        _hasLogits = false;
+        var context = Model.Config.BlockSize;
+        if (_ids.Count > context) _cache.Truncate(0);
+        var first = _ids.Count > context ? _ids.Count - context : _cache.Length;
+        var fed = _ids.GetRange(first, _ids.Count - first).ToArray();
+        return new ForwardRequest(_cache, fed, fed.Length - 1, KeepLogits);
+    }
+
+    private void KeepLogits(int position, ReadOnlySpan<float> logits)
+    {
+        logits.CopyTo(_logits);
+        _hasLogits = true;
     }
 }

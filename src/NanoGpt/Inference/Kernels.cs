@@ -58,6 +58,9 @@ internal abstract unsafe class Kernels
     /// <summary>x = softmax(x * scale).</summary>
     public abstract void Softmax(float* x, int length, float scale);
 
+    /// <summary>log(sum(exp(x))).</summary>
+    public abstract float LogSumExp(float* x, int length);
+
     private static List<Kernels> FindSupported()
     {
         var supported = new List<Kernels>();

@@ -12,22 +12,22 @@ internal sealed unsafe class KeyValueCache : IDisposable
 {
     private const int FirstCapacity = 64;
 
-    private readonly int heads;
-    private readonly int headSize;
-    private readonly int paddedHeadSize;
-    private readonly int panelWidth;
-    private readonly int layers;
-    private readonly int maximum;
-    private NativeBuffer? buffer;
+    private readonly int _heads;
+    private readonly int _headSize;
+    private readonly int _paddedHeadSize;
+    private readonly int _panelWidth;
+    private readonly int _layers;
+    private readonly int _maximum;
+    private NativeBuffer? _buffer;
 
     public KeyValueCache(GPTConfig config, int panelWidth)
     {
-        layers = config.NLayer;
-        heads = config.NHead;
-        headSize = config.HeadSize;
-        maximum = config.BlockSize;
-        this.panelWidth = panelWidth;
-        paddedHeadSize = (headSize + panelWidth - 1) / panelWidth * panelWidth;
+        _layers = config.NLayer;
+        _heads = config.NHead;
+        _headSize = config.HeadSize;
+        _maximum = config.BlockSize;
+        _panelWidth = panelWidth;
+        _paddedHeadSize = (_headSize + _panelWidth - 1) / _panelWidth * _panelWidth;
     }
 
     /// <summary>Positions whose keys and values are there.</summary>
@@ -37,17 +37,17 @@ internal sealed unsafe class KeyValueCache : IDisposable
     public int Capacity { get; private set; }
 
     /// <summary>Bytes of memory held.</summary>
-    public long Bytes => buffer?.Length ?? 0;
+    public long Bytes => _buffer?.Length ?? 0;
 
-    private long HeadLength => (long)Capacity * paddedHeadSize;
+    private long HeadLength => (long)Capacity * _paddedHeadSize;
 
     /// <summary>Makes room for <paramref name="positions"/> positions; what is there stays.</summary>
     public void Reserve(int positions)
     {
         if (positions <= Capacity) return;
-        var wanted = Math.Max(positions, (int)Math.Min(2L * Capacity, maximum));
-        using var old = buffer;
-        Resize(Math.Max(wanted, Math.Min(FirstCapacity, maximum)), old, Capacity);
+        var wanted = Math.Max(positions, (int)Math.Min(2L * Capacity, _maximum));
+        using var old = _buffer;
+        Resize(Math.Max(wanted, Math.Min(FirstCapacity, _maximum)), old, Capacity);
     }
 
     /// <summary>Says that keys and values up to there have been stored.</summary>
@@ -59,68 +59,68 @@ internal sealed unsafe class KeyValueCache : IDisposable
     /// <summary>A copy that goes its own way.</summary>
     public KeyValueCache Clone(GPTConfig config)
     {
-        var clone = new KeyValueCache(config, panelWidth);
+        var clone = new KeyValueCache(config, _panelWidth);
         if (Length == 0) return clone;
         clone.Length = Length;
-        clone.Resize(Length, buffer!, Capacity);
+        clone.Resize(Length, _buffer!, Capacity);
         return clone;
     }
 
     /// <summary>The keys as a matrix [position, channel].</summary>
     public Panels Keys(int layer, int head) =>
-        new((byte*)Head(layer, head, isValue: false), (nint)EvenHeadSize * panelWidth * sizeof(float), WeightPrecision.Float32);
+        new((byte*)Head(layer, head, isValue: false), (nint)EvenHeadSize * _panelWidth * sizeof(float), WeightPrecision.Float32);
 
     /// <summary>The values as a matrix [channel, position].</summary>
     public Panels Values(int layer, int head) =>
-        new((byte*)Head(layer, head, isValue: true), (nint)Capacity * panelWidth * sizeof(float), WeightPrecision.Float32);
+        new((byte*)Head(layer, head, isValue: true), (nint)Capacity * _panelWidth * sizeof(float), WeightPrecision.Float32);
 
     /// <summary>Stores the key and value of one position.</summary>
     public void Store(int layer, int head, int position, float* key, float* value)
     {
         var keys = Head(layer, head, isValue: false)
-            + (long)(position / panelWidth) * EvenHeadSize * panelWidth + position % panelWidth;
-        for (var c = 0; c < headSize; c++) keys[(long)c * panelWidth] = key[c];
+            + (long)(position / _panelWidth) * EvenHeadSize * _panelWidth + position % _panelWidth;
+        for (var c = 0; c < _headSize; c++) keys[(long)c * _panelWidth] = key[c];
 
-        var values = Head(layer, head, isValue: true) + (long)position * panelWidth;
-        for (var c = 0; c < headSize; c += panelWidth)
+        var values = Head(layer, head, isValue: true) + (long)position * _panelWidth;
+        for (var c = 0; c < _headSize; c += _panelWidth)
         {
-            var length = Math.Min(panelWidth, headSize - c);
-            var panel = values + c / panelWidth * (long)Capacity * panelWidth;
+            var length = Math.Min(_panelWidth, _headSize - c);
+            var panel = values + c / _panelWidth * (long)Capacity * _panelWidth;
             new ReadOnlySpan<float>(value + c, length).CopyTo(new Span<float>(panel, length));
 
             // Products take positions in pairs: an old value beyond the end must not be infinite, as 0 * infinity is NaN.
-            if (position % 2 == 0) new Span<float>(panel + panelWidth, panelWidth).Clear();
+            if (position % 2 == 0) new Span<float>(panel + _panelWidth, _panelWidth).Clear();
         }
     }
 
     public void Dispose()
     {
-        buffer?.Dispose();
-        buffer = null;
+        _buffer?.Dispose();
+        _buffer = null;
         Capacity = Length = 0;
     }
 
-    private int EvenHeadSize => (headSize + 1) / 2 * 2;
+    private int EvenHeadSize => (_headSize + 1) / 2 * 2;
 
     private float* Head(int layer, int head, bool isValue) =>
-        buffer!.Floats + (((long)layer * heads + head) * 2 + (isValue ? 1 : 0)) * HeadLength;
+        _buffer!.Floats + (((long)layer * _heads + head) * 2 + (isValue ? 1 : 0)) * HeadLength;
 
     /// <summary>Takes a new buffer for so many positions and copies the stored ones from <paramref name="source"/>.</summary>
     private void Resize(int positions, NativeBuffer? source, int sourceCapacity)
     {
-        Capacity = (positions + panelWidth - 1) / panelWidth * panelWidth;
-        buffer = NativeBuffer.OfFloats(checked(2L * layers * heads * HeadLength));
+        Capacity = (positions + _panelWidth - 1) / _panelWidth * _panelWidth;
+        _buffer = NativeBuffer.OfFloats(checked(2L * _layers * _heads * HeadLength));
         if (source is null) return;
 
-        var keyLength = (long)((Length + panelWidth - 1) / panelWidth) * EvenHeadSize * panelWidth;
-        var valueLength = (long)Length * panelWidth;
-        for (var i = 0L; i < (long)layers * heads; i++)
+        var keyLength = (long)((Length + _panelWidth - 1) / _panelWidth) * EvenHeadSize * _panelWidth;
+        var valueLength = (long)Length * _panelWidth;
+        for (var i = 0L; i < (long)_layers * _heads; i++)
         {
-            Copy(source.Floats + 2 * i * sourceCapacity * paddedHeadSize, buffer.Floats + 2 * i * HeadLength, keyLength);
-            for (var panel = 0L; panel < paddedHeadSize / panelWidth; panel++)
+            Copy(source.Floats + 2 * i * sourceCapacity * _paddedHeadSize, _buffer.Floats + 2 * i * HeadLength, keyLength);
+            for (var panel = 0L; panel < _paddedHeadSize / _panelWidth; panel++)
             {
-                var from = source.Floats + ((2 * i + 1) * paddedHeadSize + panel * panelWidth) * sourceCapacity;
-                var to = buffer.Floats + ((2 * i + 1) * paddedHeadSize + panel * panelWidth) * Capacity;
+                var from = source.Floats + ((2 * i + 1) * _paddedHeadSize + panel * _panelWidth) * sourceCapacity;
+                var to = _buffer.Floats + ((2 * i + 1) * _paddedHeadSize + panel * _panelWidth) * Capacity;
                 Copy(from, to, valueLength);
             }
         }

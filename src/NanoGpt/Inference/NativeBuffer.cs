@@ -12,9 +12,9 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
     private const int CacheLine = 64;
     private const int AdviseHugePages = 14; // MADV_HUGEPAGE
 
-    private readonly byte* data;
-    private readonly long reserved;
-    private byte* allocation;
+    private readonly byte* _data;
+    private readonly long _reserved;
+    private byte* _allocation;
 
     /// <summary>Allocates and zeroes.</summary>
     /// <param name="length">Bytes; some more may be read, not written, beyond the end (vector loads, prefetches).</param>
@@ -24,13 +24,13 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
         Length = length;
         var isLarge = length >= 2 * HugePage;
         var alignment = isLarge ? HugePage : CacheLine;
-        reserved = checked(length + Slack + alignment);
+        _reserved = checked(length + Slack + alignment);
 
         // calloc takes large blocks from the system, which hands out pages that are zero already, on first touch.
-        allocation = (byte*)NativeMemory.AllocZeroed((nuint)reserved);
-        data = (byte*)(((long)allocation + alignment - 1) & -alignment);
-        if (isLarge && OperatingSystem.IsLinux()) TryUseHugePages(data, length / HugePage * HugePage);
-        GC.AddMemoryPressure(reserved);
+        _allocation = (byte*)NativeMemory.AllocZeroed((nuint)_reserved);
+        _data = (byte*)(((long)_allocation + alignment - 1) & -alignment);
+        if (isLarge && OperatingSystem.IsLinux()) TryUseHugePages(_data, length / HugePage * HugePage);
+        GC.AddMemoryPressure(_reserved);
     }
 
     ~NativeBuffer() => Free();
@@ -40,9 +40,9 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
 
     public long Length { get; }
 
-    public byte* Bytes => data;
+    public byte* Bytes => _data;
 
-    public float* Floats => (float*)data;
+    public float* Floats => (float*)_data;
 
     public static NativeBuffer OfFloats(long count) => new(checked(count * sizeof(float)));
 
@@ -54,10 +54,10 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
 
     private void Free()
     {
-        if (allocation is null) return;
-        NativeMemory.Free(allocation);
-        allocation = null;
-        GC.RemoveMemoryPressure(reserved);
+        if (_allocation is null) return;
+        NativeMemory.Free(_allocation);
+        _allocation = null;
+        GC.RemoveMemoryPressure(_reserved);
     }
 
     /// <summary>Huge pages spare address lookups when gigabytes stream by; a kernel without them changes nothing.</summary>

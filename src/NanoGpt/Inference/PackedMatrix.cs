@@ -7,7 +7,7 @@ namespace NanoGpt.Inference;
 /// <summary>One weight matrix [out, in], packed. Immutable, so safe to share between threads.</summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    private readonly NativeBuffer buffer;
+    private readonly NativeBuffer _buffer;
 
     private PackedMatrix(int outputs, int inputs, int panelWidth, WeightPrecision precision)
     {
@@ -18,8 +18,8 @@ internal sealed unsafe class PackedMatrix : IDisposable
         var weightSize = precision == WeightPrecision.Float32 ? sizeof(float) : sizeof(ushort);
         PairStride = 2 * panelWidth * weightSize;
         var stride = (nint)ColumnPairs * PairStride;
-        buffer = new NativeBuffer(checked(PanelCount * (long)stride));
-        Panels = new Panels(buffer.Bytes, stride, precision);
+        _buffer = new NativeBuffer(checked(PanelCount * (long)stride));
+        Panels = new Panels(_buffer.Bytes, stride, precision);
     }
 
     /// <summary>Rows of the [out, in] matrix.</summary>
@@ -41,13 +41,13 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public Panels Panels { get; }
 
     /// <summary>Bytes of memory held.</summary>
-    public long Bytes => buffer.Length;
+    public long Bytes => _buffer.Length;
 
     /// <summary>Packs a matrix, sharing the work among <paramref name="team"/>.</summary>
     public static PackedMatrix Pack(WeightTensor weight, WeightPrecision precision, int panelWidth, WorkerTeam team)
     {
         var matrix = new PackedMatrix(checked((int)weight.Rows), checked((int)weight.Columns), panelWidth, precision);
-        team.For(matrix.PanelCount, (panel, _) => matrix.PackPanel(weight, panel));
+        team.For(matrix.PanelCount, weight.ElementCount, (panel, _) => matrix.PackPanel(weight, panel));
         return matrix;
     }
 
@@ -68,7 +68,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    public void Dispose() => buffer.Dispose();
+    public void Dispose() => _buffer.Dispose();
 
     private void PackPanel(WeightTensor weight, int panel)
     {

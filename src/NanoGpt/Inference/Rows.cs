@@ -6,7 +6,7 @@ namespace NanoGpt.Inference;
 /// <param name="width">Values in a row.</param>
 internal sealed unsafe class Rows(int width) : IDisposable
 {
-    private NativeBuffer? buffer;
+    private NativeBuffer? _buffer;
 
     /// <summary>From one row to the next, in floats. One cache line more than needed: rows a power of two apart would share cache sets.</summary>
     public int Stride { get; } = Kernels.PaddedLength(width) + 16;
@@ -18,12 +18,12 @@ internal sealed unsafe class Rows(int width) : IDisposable
     public void Reserve(int rows)
     {
         var length = (long)rows * Stride * sizeof(float);
-        if (buffer is not null && buffer.Length >= length) return;
-        buffer?.Dispose();
-        buffer = new NativeBuffer(length);
+        if (_buffer is not null && _buffer.Length >= length) return;
+        _buffer?.Dispose();
+        _buffer = new NativeBuffer(length);
     }
 
-    public float* this[int row] => buffer!.Floats + (long)row * Stride;
+    public float* this[int row] => _buffer!.Floats + (long)row * Stride;
 
-    public void Dispose() => buffer?.Dispose();
+    public void Dispose() => _buffer?.Dispose();
 }

@@ -108,6 +108,20 @@ internal sealed unsafe class SimdKernels<TSimd, TVector>(string name) : Kernels
         Scale(x, length, 1f / (sum + TSimd.Sum(sums)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override float LogSumExp(float* x, int length)
+    {
+        var largest = Largest(x, length);
+        var shift = TSimd.Create(largest);
+        var sums = TSimd.Create(0f);
+        var sum = 0f;
+        var i = 0;
+        for (; i <= length - TSimd.Width; i += TSimd.Width)
+            sums = TSimd.Add(sums, SimdMath<TSimd, TVector>.Exp(TSimd.Subtract(TSimd.Load(x + i), shift)));
+        for (; i < length; i++) sum += MathF.Exp(x[i] - largest);
+        return largest + MathF.Log(sum + TSimd.Sum(sums));
+    }
+
     // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) with 0.5 (1 + tanh(u)) = sigmoid(2u).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void GeluTanh(float* x, int length)

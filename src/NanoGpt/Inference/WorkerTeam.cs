@@ -14,20 +14,23 @@ internal sealed class WorkerTeam : IDisposable
     /// <summary>How long an idle thread spins before it sleeps. Longer than the gaps within a forward pass, short for an idle app.</summary>
     private static readonly TimeSpan SpinTime = TimeSpan.FromMicroseconds(100);
 
+    /// <summary>Operations that take longer than waking a thread, which is some 5 microseconds.</summary>
+    public const long WorthSharing = 1 << 17;
+
     // A ticket is the number of the loop (upper 40 bits) and of its next round (lower 24); Closed stands for no round.
     private const int RoundBits = 24;
     private const long RoundMask = (1L << RoundBits) - 1;
     private const long Closed = RoundMask;
 
-    private readonly Thread[] threads;
-    private readonly SemaphoreSlim wake = new(0);
-    private Action<int, int>? body;
-    private ExceptionDispatchInfo? failure;
-    private long ticket = Closed;
-    private int rounds;
-    private int finished;
-    private int asleep;
-    private volatile bool isDisposed;
+    private readonly Thread[] _threads;
+    private readonly SemaphoreSlim _wake = new(0);
+    private Action<int, int>? _body;
+    private ExceptionDispatchInfo? _failure;
+    private long _ticket = Closed;
+    private int _rounds;
+    private int _finished;
+    private int _asleep;
+    private volatile bool _isDisposed;
 
     /// <summary>Starts the threads.</summary>
     /// <param name="size">Threads in all, the caller among them. 0: as many as the machine has processors.</param>
@@ -35,12 +38,12 @@ internal sealed class WorkerTeam : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(size);
         Size = size == 0 ? Environment.ProcessorCount : size;
-        threads = new Thread[Size - 1];
-        for (var i = 0; i < threads.Length; i++)
+        _threads = new Thread[Size - 1];
+        for (var i = 0; i < _threads.Length; i++)
         {
             var worker = i + 1;
-            threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"NanoGpt worker {worker}" };
-            threads[i].Start();
+            _threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"NanoGpt worker {worker}" };
+            _threads[i].Start();
         }
     }
 
@@ -49,39 +52,40 @@ internal sealed class WorkerTeam : IDisposable
 
     /// <summary>Runs body(round, worker) for each round below <paramref name="count"/>, and returns when all are done.</summary>
     /// <param name="count">Number of rounds.</param>
+    /// <param name="work">About how many arithmetic operations all rounds take together. Few are not worth sharing.</param>
     /// <param name="loopBody">Gets the round and the number of the thread that runs it, below <see cref="Size"/>; the caller is 0.</param>
-    public void For(int count, Action<int, int> loopBody)
+    public void For(int count, long work, Action<int, int> loopBody)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(count, Closed);
-        if (count <= 1 || Size == 1)
+        if (count <= 1 || Size == 1 || work < WorthSharing)
         {
             for (var round = 0; round < count; round++) loopBody(round, 0);
             return;
         }
 
         // No thread holds a ticket of the last loop now: its rounds are all done, and a stale ticket fails to be drawn.
-        var loop = (Interlocked.Read(ref ticket) >> RoundBits) + 1;
-        body = loopBody;
-        rounds = count;
-        finished = 0;
-        failure = null;
-        Interlocked.Exchange(ref ticket, loop << RoundBits);
+        var loop = (Interlocked.Read(ref _ticket) >> RoundBits) + 1;
+        _body = loopBody;
+        _rounds = count;
+        _finished = 0;
+        _failure = null;
+        Interlocked.Exchange(ref _ticket, loop << RoundBits);
         WakeSleepers();
 
         DrawRounds(loop, 0);
         WaitUntilFinished(count);
-        Interlocked.Exchange(ref ticket, (loop << RoundBits) | Closed);
-        failure?.Throw();
+        Interlocked.Exchange(ref _ticket, (loop << RoundBits) | Closed);
+        _failure?.Throw();
     }
 
     /// <summary>Ends the threads and waits for them.</summary>
     public void Dispose()
     {
-        if (isDisposed) return;
-        isDisposed = true;
-        if (threads.Length > 0) wake.Release(threads.Length);
-        foreach (var thread in threads) thread.Join();
-        wake.Dispose();
+        if (_isDisposed) return;
+        _isDisposed = true;
+        if (_threads.Length > 0) _wake.Release(_threads.Length);
+        foreach (var thread in _threads) thread.Join();
+        _wake.Dispose();
     }
 
     private void Work(int worker)
@@ -95,30 +99,30 @@ internal sealed class WorkerTeam : IDisposable
     {
         while (true)
         {
-            var current = Interlocked.Read(ref ticket);
+            var current = Interlocked.Read(ref _ticket);
             if (current >> RoundBits != loop) return;
             var round = current & RoundMask;
-            if (round >= rounds) return;
+            if (round >= _rounds) return;
 
             // What was read before this succeeds belongs to the loop that the ticket names.
-            if (Interlocked.CompareExchange(ref ticket, current + 1, current) != current) continue;
+            if (Interlocked.CompareExchange(ref _ticket, current + 1, current) != current) continue;
             try
             {
-                body!((int)round, worker);
+                _body!((int)round, worker);
             }
             catch (Exception e)
             {
-                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(e), null);
+                Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(e), null);
             }
 
-            Interlocked.Increment(ref finished);
+            Interlocked.Increment(ref _finished);
         }
     }
 
     private bool WaitForLoop(ref long lastLoop)
     {
         var spinStart = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!isDisposed)
+        while (!_isDisposed)
         {
             if (HasNewLoop(ref lastLoop)) return true;
             if (System.Diagnostics.Stopwatch.GetElapsedTime(spinStart) < SpinTime)
@@ -127,9 +131,9 @@ internal sealed class WorkerTeam : IDisposable
                 continue;
             }
 
-            Interlocked.Increment(ref asleep);
+            Interlocked.Increment(ref _asleep);
             if (HasNewLoop(ref lastLoop)) return true; // Counted as asleep: some later wake-up is one too many, no harm.
-            wake.Wait();
+            _wake.Wait();
             spinStart = System.Diagnostics.Stopwatch.GetTimestamp();
         }
 
@@ -138,7 +142,7 @@ internal sealed class WorkerTeam : IDisposable
 
     private bool HasNewLoop(ref long lastLoop)
     {
-        var current = Interlocked.Read(ref ticket);
+        var current = Interlocked.Read(ref _ticket);
         if (current >> RoundBits == lastLoop || (current & RoundMask) == Closed) return false;
         lastLoop = current >> RoundBits;
         return true;
@@ -146,15 +150,15 @@ internal sealed class WorkerTeam : IDisposable
 
     private void WakeSleepers()
     {
-        if (Volatile.Read(ref asleep) == 0) return;
-        var sleepers = Interlocked.Exchange(ref asleep, 0);
-        if (sleepers > 0) wake.Release(sleepers);
+        if (Volatile.Read(ref _asleep) == 0) return;
+        var sleepers = Interlocked.Exchange(ref _asleep, 0);
+        if (sleepers > 0) _wake.Release(sleepers);
     }
 
     private void WaitUntilFinished(int count)
     {
         var spinner = default(SpinWait);
-        while (Volatile.Read(ref finished) < count)
+        while (Volatile.Read(ref _finished) < count)
         {
             if (spinner.Count < 100) spinner.SpinOnce(sleep1Threshold: -1);
             else Thread.Yield();

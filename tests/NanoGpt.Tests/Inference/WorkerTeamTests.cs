@@ -15,7 +15,7 @@ public sealed class WorkerTeamTests
         for (var loop = 0; loop < 500; loop++)
         {
             var counts = new int[random.Next(0, 40)];
-            team.For(counts.Length, (round, worker) =>
+            team.For(counts.Length, WorkerTeam.WorthSharing, (round, worker) =>
             {
                 Assert.InRange(worker, 0, size - 1);
                 Interlocked.Increment(ref counts[round]);
@@ -32,7 +32,7 @@ public sealed class WorkerTeamTests
         for (var i = 0; i < 100; i++)
         {
             var failing = i % 20;
-            var error = Assert.Throws<InvalidOperationException>(() => team.For(20, (round, _) =>
+            var error = Assert.Throws<InvalidOperationException>(() => team.For(20, WorkerTeam.WorthSharing, (round, _) =>
             {
                 if (round == failing) throw new InvalidOperationException($"round {round}");
             }));
@@ -40,7 +40,7 @@ public sealed class WorkerTeamTests
         }
 
         var sum = 0;
-        team.For(100, (round, _) => Interlocked.Add(ref sum, round));
+        team.For(100, WorkerTeam.WorthSharing, (round, _) => Interlocked.Add(ref sum, round));
         Assert.Equal(4950, sum);
     }
 }

@@ -183,7 +183,7 @@ public sealed class FusedAdamWTests : IDisposable
     // Sizes on both sides of a vector's length and of a chunk's.
     private static (string Name, Parameter Parameter, bool Decay)[] Parameters()
     {
-        using var generator = new Generator(7);
+        using var generator = new torch.Generator(7);
         return [
             ("embedding", new Parameter(randn(257, 300, generator: generator)), true),
             ("bias", new Parameter(randn(37, generator: generator)), false),
@@ -194,7 +194,7 @@ public sealed class FusedAdamWTests : IDisposable
 
     private static void SetGradients((string Name, Parameter Parameter, bool Decay)[] parameters, int step)
     {
-        using var generator = new Generator((ulong)(100 + step));
+        using var generator = new torch.Generator((ulong)(100 + step));
         foreach (var (_, parameter, _) in parameters) parameter.grad = randn(parameter.shape, generator: generator);
     }
 
