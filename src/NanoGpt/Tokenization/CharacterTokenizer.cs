@@ -85,6 +85,8 @@ public sealed class CharacterTokenizer : Tokenizer
         return -1;
     }
 
+    internal override int LastSafeCut(ReadOnlySpan<byte> utf8) => utf8.Length;
+
     private protected override byte[]? FindBytes(int id) => (uint)id < (uint)_bytes.Length ? _bytes[id] : null;
 
     private int IdAt(ReadOnlySpan<byte> utf8, int position, out int length)

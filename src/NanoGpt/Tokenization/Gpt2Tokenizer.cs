@@ -80,6 +80,8 @@ public sealed class Gpt2Tokenizer : Tokenizer
 
     internal override int FirstUnknown(ReadOnlySpan<byte> utf8) => _knownBytes is null ? -1 : utf8.IndexOfAnyExcept(_knownBytes);
 
+    internal override int LastSafeCut(ReadOnlySpan<byte> utf8) => Gpt2Pattern.LastSafeCut(utf8);
+
     private protected override byte[]? FindBytes(int id) => _vocabulary.BytesOf(id);
 
     private void EncodeOrdinary(ReadOnlySpan<byte> text, int start, int end, BytePairEncoder encoder, List<int> ids)

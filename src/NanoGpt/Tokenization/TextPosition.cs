@@ -48,4 +48,18 @@ internal readonly record struct TextPosition(long Characters, long Line, long Co
 
         return count;
     }
+
+    /// <summary>Where the character with the given number, from 0, begins; the text's length where it has no more than these.</summary>
+    public static int IndexOfCharacter(ReadOnlySpan<byte> utf8, long number)
+    {
+        const int Step = 1024;
+        var index = 0;
+        for (; utf8.Length - index > Step && CountCharacters(utf8.Slice(index, Step)) is var count && count <= number; index += Step) number -= count;
+        for (; index < utf8.Length; index++)
+        {
+            if ((sbyte)utf8[index] >= -64 && number-- == 0) break;
+        }
+
+        return index;
+    }
 }

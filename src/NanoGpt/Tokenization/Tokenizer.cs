@@ -106,6 +106,9 @@ public abstract class Tokenizer
     /// <summary>Where in <paramref name="utf8"/> the first character that the vocabulary lacks begins, or -1.</summary>
     internal abstract int FirstUnknown(ReadOnlySpan<byte> utf8);
 
+    /// <summary>The last place at which a text may be cut so that its parts have the ids of the whole, or -1.</summary>
+    internal abstract int LastSafeCut(ReadOnlySpan<byte> utf8);
+
     /// <summary>The bytes of an id, or null where it is none of this vocabulary.</summary>
     private protected abstract byte[]? FindBytes(int id);
 }
