@@ -3,6 +3,7 @@
 
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using NanoGpt.Data;
 using NanoGpt.Training;
 using static TorchSharp.torch;
 
@@ -19,7 +20,7 @@ public sealed class Trainer
     private readonly TrainerOptions _options;
     private readonly ILogger _log;
 
-    /// <summary>Prepares a run; nothing happens before Train.</summary>
+    /// <summary>Prepares a run; nothing happens before <see cref="Train"/>.</summary>
     /// <param name="gpt">The model to train.</param>
     /// <param name="options">How; null for nanoGPT's defaults, which are for GPT-2 on a GPU.</param>
     /// <param name="loggerFactory">Receives the log lines, with event ids; null for silence.</param>
@@ -43,6 +44,31 @@ public sealed class Trainer
     public Func<GPT, string>? DrawSample { get; init; }
 
     /// <summary>Trains until <see cref="TrainerOptions.MaxIters"/>, or until something in the options or the token ends it.</summary>
+    /// <param name="data">The text to learn from. Stays the caller's.</param>
+    /// <param name="progress">Told of everything that happens, on the training thread; null for nobody.</param>
+    /// <param name="cancellationToken">Ends the run at the next iteration, with a checkpoint. This is no error: see <see cref="TrainingResult.End"/>.</param>
+    /// <exception cref="ArgumentException">The options don't fit the model or the data.</exception>
+    /// <exception cref="TrainingDivergedException">A loss or gradient was not finite. The weights are those before that step.</exception>
+    /// <exception cref="CheckpointException">A checkpoint could not be written, or there is none to resume from.</exception>
+    /// <exception cref="BackendException">libtorch or the device cannot be used, or its memory is too small.</exception>
+    public TrainingResult Train(
+        TokenDataset data, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return TrainOn(new DatasetBatches(data, _options.Seed), progress, cancellationToken);
+    }
+
+    /// <summary><see cref="Train"/> on a thread of its own.</summary>
+    /// <inheritdoc cref="Train" path="/param|/exception"/>
+    public Task<TrainingResult> TrainAsync(
+        TokenDataset data, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return Task.Factory.StartNew(
+            () => Train(data, progress, cancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary><see cref="Train"/> on any batches.</summary>
     internal TrainingResult TrainOn(IBatches data, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         using var caller = new CallerState(); // random state and grad mode
@@ -88,7 +114,7 @@ public sealed class Trainer
             var loss = 0.0;
             for (var micro = 0; micro < accumulation; micro++)
             {
-                var (x, y) = run.Batch(new BatchPlace(Validation: false, Evaluation: false, iteration, micro)); // (B, T), (B, T)
+                var (x, y) = run.Batch(new BatchPlace(DataSplit.Train, Evaluation: false, iteration, micro)); // (B, T), (B, T)
                 random.manual_seed(RandomSeed.Of(options.Seed, iteration, micro)); // dropout
                 using var scope = NewDisposeScope();
                 using var microLoss = run.Forward(x, y) / accumulation;
@@ -112,24 +138,24 @@ public sealed class Trainer
     private EvaluationResult? Evaluate(TrainingRun run, CancellationToken cancellationToken)
     {
         using var activity = TrainingTelemetry.Activities.StartActivity("nanogpt.evaluate");
-        var losses = new double[2]; // training split, validation split
+        var losses = new double[2];
         run.Network.eval();
         using (no_grad())
         {
-            for (var split = 0; split < losses.Length; split++)
+            foreach (var split in new[] { DataSplit.Train, DataSplit.Val })
             {
                 for (var k = 0; k < run.Options.EvalIters; k++)
                 {
                     if (cancellationToken.IsCancellationRequested) return null;
                     using var scope = NewDisposeScope();
-                    var (x, y) = run.Batch(new BatchPlace(Validation: split == 1, Evaluation: true, run.State.Iteration, k));
-                    losses[split] += run.Forward(x, y).item<float>() / run.Options.EvalIters;
+                    var (x, y) = run.Batch(new BatchPlace(split, Evaluation: true, run.State.Iteration, k));
+                    losses[(int)split] += run.Forward(x, y).item<float>() / run.Options.EvalIters;
                 }
             }
         }
 
         run.Network.train();
-        var evaluation = run.Evaluated(losses[0], losses[1]);
+        var evaluation = run.Evaluated(losses[(int)DataSplit.Train], losses[(int)DataSplit.Val]);
         OnEvaluation?.Invoke(evaluation);
         if (DrawSample is not null && run.IsSampleDue) run.Sampled(DrawSample(_gpt));
         run.DrawReport(isRunning: true);

@@ -1,14 +1,9 @@
-// Where a run's batches come from. The trainer asks for a batch by its place in the run and gets the same one each time:
-// that is all that resuming needs to know about data.
+// Where a run's batches come from: a dataset, or in tests whatever a test needs. The trainer asks for a batch by its place in
+// the run and gets the same one each time: that is all that resuming needs to know about data.
+
+using NanoGpt.Data;
 
 namespace NanoGpt.Training;
-
-/// <summary>A batch's place in a run.</summary>
-/// <param name="Validation">Whether it is of the validation split.</param>
-/// <param name="Evaluation">Whether it is for an evaluation; else for a step.</param>
-/// <param name="Iteration">The step's number, or the number of steps before the evaluation.</param>
-/// <param name="Index">Which one of that iteration: the micro step, or the evaluation's batch.</param>
-internal readonly record struct BatchPlace(bool Validation, bool Evaluation, int Iteration, int Index);
 
 /// <summary>Gives the batches of a run: the same place always has the same batch. One thread at a time.</summary>
 internal interface IBatches
@@ -16,8 +11,11 @@ internal interface IBatches
     /// <summary>Tokens in the training split; what an epoch is.</summary>
     long TrainTokens { get; }
 
-    /// <summary>Tokens in the validation split.</summary>
-    long ValTokens { get; }
+    /// <summary>Refuses data that a model could not be trained on.</summary>
+    /// <param name="vocabSize">The model's number of ids.</param>
+    /// <param name="blockSize">Tokens in a row.</param>
+    /// <exception cref="ModelFormatException">There are too few tokens, or ids that the model doesn't have.</exception>
+    void Check(int vocabSize, int blockSize);
 
     /// <summary>Fills a batch, row by row.</summary>
     /// <param name="place">Which one.</param>
@@ -28,4 +26,18 @@ internal interface IBatches
 
     /// <summary>Where the rows of a batch lie in the data, for a message.</summary>
     string Describe(BatchPlace place, int batchSize, int blockSize);
+}
+
+/// <summary>The batches of a dataset.</summary>
+internal sealed class DatasetBatches(TokenDataset data, long seed) : IBatches
+{
+    private readonly BatchSampler _sampler = new(data, seed);
+
+    public long TrainTokens => data.Train.Count;
+
+    public void Check(int vocabSize, int blockSize) => data.Check(vocabSize, blockSize);
+
+    public void Fill(BatchPlace place, int blockSize, Span<long> x, Span<long> y) => _sampler.Fill(place, blockSize, x, y);
+
+    public string Describe(BatchPlace place, int batchSize, int blockSize) => _sampler.Describe(place, batchSize, blockSize);
 }

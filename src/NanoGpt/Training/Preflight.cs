@@ -24,7 +24,8 @@ internal static class Preflight
     }
 
     /// <summary>Throws for what cannot work.</summary>
-    /// <exception cref="ArgumentException">The options don't fit the model or the data.</exception>
+    /// <exception cref="ArgumentException">The options don't fit the model.</exception>
+    /// <exception cref="ModelFormatException">The data doesn't.</exception>
     public static void Check(TrainerOptions options, GPTConfig config, IBatches data)
     {
         var blockSize = options.BlockSize!.Value;
@@ -34,14 +35,7 @@ internal static class Preflight
                 $"block_size is {blockSize}; the model has positions for {config.BlockSize} tokens. Lower block_size, or make a model with more.");
         }
 
-        foreach (var (split, tokens) in new[] { ("training", data.TrainTokens), ("validation", data.ValTokens) })
-        {
-            if (tokens < blockSize + 1L)
-            {
-                throw new ArgumentException(
-                    $"The {split} split has {tokens} tokens; a sequence takes block_size + 1 = {blockSize + 1}. Lower block_size, or prepare more text.");
-            }
-        }
+        data.Check(config.VocabSize, blockSize);
     }
 
     /// <summary>What the run will be, one line each.</summary>

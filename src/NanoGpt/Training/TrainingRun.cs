@@ -3,6 +3,7 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using NanoGpt.Data;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
@@ -74,21 +75,9 @@ internal sealed class TrainingRun : IDisposable
         Options.EarlyStoppingPatience > 0 && State.EvaluationsWithoutImprovement >= Options.EarlyStoppingPatience;
 
     /// <summary>The batch at a place, on the network's device: ids and targets, int64 (B, T) each.</summary>
-    /// <exception cref="ModelFormatException">The data has an id that the model doesn't.</exception>
     public (Tensor X, Tensor Y) Batch(BatchPlace place)
     {
         _data.Fill(place, Options.BlockSize!.Value, _x, _y);
-        var vocabulary = Network.Config.VocabSize;
-        for (var i = 0; i < _x.Length; i++)
-        {
-            if (_x[i] < 0 || _x[i] >= vocabulary || _y[i] < -1 || _y[i] >= vocabulary)
-            {
-                throw new ModelFormatException(
-                    $"The data has token id {(_x[i] < 0 || _x[i] >= vocabulary ? _x[i] : _y[i])} at {Describe(place)}; the model's ids are below {vocabulary}. "
-                    + "Was the dataset prepared with another tokenizer, or is the file damaged?");
-            }
-        }
-
         long[] shape = [Options.BatchSize, Options.BlockSize.Value];
         return (tensor(_x, shape, device: _device), tensor(_y, shape, device: _device));
     }
@@ -231,7 +220,7 @@ internal sealed class TrainingRun : IDisposable
     public TrainingDivergedException Diverged(string what, double learningRate)
     {
         Optimizer.ZeroGrad();
-        var place = new BatchPlace(Validation: false, Evaluation: false, State.Iteration, 0);
+        var place = new BatchPlace(DataSplit.Train, Evaluation: false, State.Iteration, 0);
         return new TrainingDivergedException(Invariant(
             $"Training diverged at iteration {State.Iteration}: {what}, with learning rate {learningRate:G4} and the batch at {Describe(place)}. ")
             + "The weights are those before this step, and no checkpoint has it. Try a lower learning_rate, a longer warmup_iters, "

@@ -2,6 +2,7 @@
 
 using System.Text;
 using System.Text.Json;
+using NanoGpt.Data;
 using NanoGpt.Formats;
 using NanoGpt.Tokenization;
 using NanoGpt.Training;
@@ -121,7 +122,8 @@ internal sealed class NanoGptBatches : IBatches
 
     public long TrainTokens => 1_000_000;
 
-    public long ValTokens { get; set; } = 1_000_000;
+    /// <summary>Called when a run checks its data, with the vocabulary and the block size.</summary>
+    public Action<int, int>? OnCheck { get; set; }
 
     /// <summary>Called before each batch of a step is given.</summary>
     public Action<BatchPlace>? OnStep { get; set; }
@@ -129,10 +131,12 @@ internal sealed class NanoGptBatches : IBatches
     /// <summary>Called before each batch of an evaluation is given.</summary>
     public Action<BatchPlace>? OnEvaluation { get; set; }
 
+    public void Check(int vocabSize, int blockSize) => OnCheck?.Invoke(vocabSize, blockSize);
+
     public void Fill(BatchPlace place, int blockSize, Span<long> x, Span<long> y)
     {
         (place.Evaluation ? OnEvaluation : OnStep)?.Invoke(place);
-        var batch = place.Evaluation ? place.Index % 50 : (place.Iteration * _accumulation + place.Index) % 50;
+        var batch = place.Evaluation ? place.Index % 50 : (int)(place.Iteration * _accumulation + place.Index) % 50;
         _x.AsSpan(batch * x.Length, x.Length).CopyTo(x);
         _y.AsSpan(batch * y.Length, y.Length).CopyTo(y);
     }

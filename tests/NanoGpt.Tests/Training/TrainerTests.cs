@@ -1,4 +1,6 @@
 using System.Text.Json;
+using NanoGpt.Data;
+using NanoGpt.Tokenization;
 using TorchSharp;
 
 namespace NanoGpt.Tests.Training;
@@ -390,24 +392,33 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
-    public void Token_id_that_the_model_does_not_have_is_named_with_its_place()
+    public void Data_that_does_not_fit_the_model_is_refused_before_anything_is_written()
     {
-        using var gpt = NewModel(_run.Config with { VocabSize = 60 });
+        using var gpt = NewModel();
+        using var data = TokenDataset.FromIds(Ids(200, highest: 70), Ids(64, highest: 60), gpt.Tokenizer);
+        using var little = TokenDataset.FromIds(Ids(64, highest: 60), Ids(20, highest: 60), gpt.Tokenizer);
 
-        var error = Assert.Throws<ModelFormatException>(() => Train(gpt, Options(), dispose: false));
-
-        Assert.Contains("ids are below 60", error.Message);
+        Assert.Contains("70", Assert.Throws<ModelFormatException>(() => new Trainer(gpt, Options()).Train(data, null, Token)).Message);
+        Assert.Contains("20 ids", Assert.Throws<ModelFormatException>(() => new Trainer(gpt, Options()).Train(little, null, Token)).Message);
+        Assert.Contains("block_size is 64; the model has positions for 32",
+            Assert.Throws<ArgumentException>(() => Train(gpt, Options() with { BlockSize = 64 }, dispose: false)).Message);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     [Fact]
-    public void Sequences_longer_than_the_model_or_the_data_are_refused()
+    public async Task Training_on_a_dataset_lowers_the_loss_and_can_run_on_a_thread_of_its_own()
     {
-        using var gpt = NewModel();
+        using var data = TokenDataset.FromIds(Ids(4000, highest: 60), Ids(500, highest: 60), new CharacterTokenizer("abc".EnumerateRunes()));
+        var options = Options() with { MaxIters = 40, EvalInterval = 40, BlockSize = 16, BatchSize = 4, LearningRate = 1e-2, MinLr = 1e-3, LrDecayIters = 40 };
+        using var first = NewModel();
+        using var second = NewModel();
 
-        Assert.Contains("block_size is 64; the model has positions for 32",
-            Assert.Throws<ArgumentException>(() => Train(gpt, Options() with { BlockSize = 64 }, dispose: false)).Message);
-        Assert.Contains("validation split has 32 tokens; a sequence takes block_size + 1 = 33",
-            Assert.Throws<ArgumentException>(() => new Trainer(gpt, Options()).TrainOn(new NanoGptBatches { ValTokens = 32 }, null, Token)).Message);
+        var result = new Trainer(first, options).Train(data, null, Token);
+        var other = await new Trainer(second, options with { OutDir = _folder.File("async") }).TrainAsync(data, null, Token);
+
+        Assert.True(result.Evaluations[^1].ValLoss < result.Evaluations[0].ValLoss - 1, "the ids count upwards: 40 steps must learn some of that");
+        Assert.Equal(41 * 64, result.Tokens);
+        Assert.Equal(result.BestValLoss, other.BestValLoss, 1e-4); // another number of threads may add in another order
     }
 
     [Fact]
@@ -455,6 +466,9 @@ public sealed class TrainerTests : IDisposable
     }
 
     private static float[] Weights(GPT gpt) => [.. gpt.Network.parameters().SelectMany(p => p.data<float>().ToArray())];
+
+    private static TokenFile Ids(int count, int highest) =>
+        TokenFile.FromIds("ids", [.. Enumerable.Range(0, count).Select(i => i % (highest + 1))]);
 
     private static void Poison(torch.Tensor parameter, float value)
     {
