@@ -1,0 +1,123 @@
+// A run small enough to be done hundreds of times: a model of 2 layers on a few sentences, saving after each step. The same
+// in this process and, to be killed, in one of its own.
+
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using NanoGpt.Data;
+using NanoGpt.Tokenization;
+using TorchSharp;
+
+namespace NanoGpt.EndToEnd.Training;
+
+/// <summary>Starts, kills and compares small runs.</summary>
+internal static class SmallRun
+{
+    private const string Text = "The keeper climbed the stair and lit the lamp. The lamp turned, the sea answered, and the night went on. ";
+
+    /// <summary>Long forms of the tests take minutes to an hour; their figures are in docs/checkpoints.md.</summary>
+    public static bool IsLong => Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1";
+
+    public static TrainerOptions Options(string outDir, int maxIters) => new()
+    {
+        OutDir = outDir, MaxIters = maxIters, LrDecayIters = 2000, WarmupIters = 20, LearningRate = 3e-3, BatchSize = 4, BlockSize = 16,
+        EvalInterval = 25, EvalIters = 2, SaveInterval = 1, Tensorboard = false, Report = false,
+    };
+
+    public static GPT NewModel()
+    {
+        var tokenizer = new CharacterTokenizer(Text.EnumerateRunes().Distinct().Order());
+        var gpt = new GPT(
+            new GPTConfig
+            {
+                VocabSize = tokenizer.VocabSize, BlockSize = 16, NLayer = 2, NHead = 2, NEmbd = 32,
+                EmbeddingDropout = 0.1, AttentionDropout = 0.1, ResidualDropout = 0.1,
+            },
+            tokenizer, seed: 3);
+        _ = gpt.Network;
+        torch.set_num_threads(1); // as many threads in each process, so that sums are the same to the bit
+        return gpt;
+    }
+
+    public static TokenDataset NewData(Tokenizer tokenizer)
+    {
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, string.Concat(Enumerable.Repeat(Text, 40)));
+        try
+        {
+            return TokenDataset.FromText(file, tokenizer);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    /// <summary>Trains in this process, going on where the folder's last run ended if there was one.</summary>
+    public static TrainingResult Train(TrainerOptions options, IProgress<TrainingProgress>? progress = null, CancellationTokenSource? stop = null)
+    {
+        using var gpt = NewModel();
+        using var data = NewData(gpt.Tokenizer);
+        var resume = Directory.Exists(options.OutDir) && Checkpoint.FindNewest(options.OutDir) is not null ? options.OutDir : null;
+        return new Trainer(gpt, options with { ResumeFrom = resume }).Train(data, progress, stop?.Token ?? TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>The same in a process of its own, which trains until it is killed.</summary>
+    public static Process StartProcess(string outDir, string? prefix = null)
+    {
+        string[] command = ["dotnet", Path.Combine(AppContext.BaseDirectory, "NanoGpt.EndToEnd.dll"), "-explicit", "only", "-method", $"*.{nameof(SmallRunProcess.Train_in_a_new_process)}"];
+        var start = prefix is null
+            ? new ProcessStartInfo(command[0], command[1..])
+            : new ProcessStartInfo("unshare", ["-rm", "sh", "-c", $"{prefix} && exec \"$@\"", "sh", .. command]);
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        start.Environment[SmallRunProcess.OutDirVariable] = outDir;
+        start.Environment["OMP_NUM_THREADS"] = "1";
+        return Process.Start(start)!;
+    }
+
+    /// <summary>The losses of a run's steps, as the text that stands in its metrics.</summary>
+    public static string[] Losses(string outDir)
+    {
+        var losses = new List<string>();
+        foreach (var line in File.ReadLines(Path.Combine(outDir, "metrics.jsonl")))
+        {
+            if (!line.EndsWith('}')) break; // cut off by a kill
+            using var document = JsonDocument.Parse(line);
+            if (!document.RootElement.TryGetProperty("loss", out var loss)) continue;
+            Assert.Equal(losses.Count, document.RootElement.GetProperty("iter").GetInt32());
+            losses.Add(loss.GetRawText());
+        }
+
+        return [.. losses];
+    }
+
+    /// <summary>Checks that what a folder's disturbed run did is what an undisturbed one does: losses and weights, to the bit.</summary>
+    public static void MustEqualAnUndisturbedRun(string outDir)
+    {
+        var newest = Checkpoint.FindNewest(outDir)!;
+        var undisturbed = outDir + "-undisturbed";
+        Train(Options(undisturbed, maxIters: newest.Iteration - 1) with { SaveInterval = 0 });
+
+        Assert.Equal(Losses(undisturbed), Losses(outDir)[..newest.Iteration]);
+        var other = Checkpoint.FindNewest(undisturbed)!;
+        Assert.Equal(newest.Iteration, other.Iteration);
+        foreach (var file in new[] { "model.safetensors", "optimizer.safetensors" })
+            Assert.Equal(File.ReadAllBytes(Path.Combine(other.Path, file)), File.ReadAllBytes(Path.Combine(newest.Path, file)));
+    }
+
+    public static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("F0", CultureInfo.InvariantCulture);
+}
+
+/// <summary>What the process that is to be killed runs.</summary>
+public sealed class SmallRunProcess
+{
+    internal const string OutDirVariable = "NANOGPT_TEST_OUT_DIR";
+
+    [Fact(Explicit = true)]
+    public void Train_in_a_new_process()
+    {
+        var outDir = Environment.GetEnvironmentVariable(OutDirVariable) ?? throw new InvalidOperationException($"{OutDirVariable} is not set.");
+        SmallRun.Train(SmallRun.Options(outDir, maxIters: 1_000_000));
+    }
+}
