@@ -4,6 +4,7 @@
 //
 // Letters: B batch, T time (tokens), C = n_embd, nh heads, hs = C / nh head size, V vocabulary.
 
+using NanoGpt.Autograd;
 using NanoGpt.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -11,6 +12,15 @@ using static TorchSharp.torch.nn;
 using F = TorchSharp.torch.nn.functional;
 
 namespace NanoGpt;
+
+/// <summary>A linear layer whose product is computed in another type than its weights are kept in.</summary>
+internal static class Product
+{
+    /// <summary>x W^T + b in <paramref name="type"/>, or in the weights' own for null.</summary>
+    public static Tensor Of(Linear layer, Tensor x, ScalarType? type) => type is { } product
+        ? F.linear(x.to(product), layer.weight!.to(product), layer.bias?.to(product))
+        : layer.forward(x);
+}
 
 /// <summary>Causal multi-head self-attention: each token gathers from those before it.</summary>
 /// <remarks>Not thread safe while training. Disposed with the model.</remarks>
@@ -22,6 +32,8 @@ public sealed class CausalSelfAttention : Module<Tensor, Tensor>
     private readonly double _attentionDropout;
     private readonly double _queryScale;
     private readonly bool _upcast;
+
+    internal ScalarType? ProductType { get; set; }
 
     internal CausalSelfAttention(GPTConfig config, int layer, Device device) : base(nameof(CausalSelfAttention))
     {
@@ -45,7 +57,7 @@ public sealed class CausalSelfAttention : Module<Tensor, Tensor>
     {
         long B = x.size(0), T = x.size(1), C = x.size(2);
 
-        var qkv = c_attn.forward(x).chunk(3, dim: 2); // (B, T, 3C) -> 3 x (B, T, C)
+        var qkv = Product.Of(c_attn, x, ProductType).chunk(3, dim: 2); // (B, T, 3C) -> 3 x (B, T, C)
         Tensor q = Heads(qkv[0]), k = Heads(qkv[1]), v = Heads(qkv[2]);
         if (_queryScale != 1) q = q * _queryScale;
 
@@ -55,7 +67,7 @@ public sealed class CausalSelfAttention : Module<Tensor, Tensor>
         if (_upcast) y = y.to(type);
 
         y = y.transpose(1, 2).contiguous().view(B, T, C); // (B, nh, T, hs) -> (B, T, C)
-        return resid_dropout.forward(c_proj.forward(y));
+        return resid_dropout.forward(Product.Of(c_proj, y, ProductType));
 
         Tensor Heads(Tensor t) => t.view(B, T, _heads, C / _heads).transpose(1, 2); // (B, T, C) -> (B, nh, T, hs)
     }
@@ -68,6 +80,8 @@ public sealed class MLP : Module<Tensor, Tensor>
     private readonly Linear c_fc, c_proj;
     private readonly Dropout dropout;
     private readonly ActivationFunction _activation;
+
+    internal ScalarType? ProductType { get; set; }
 
     internal MLP(GPTConfig config, Device device) : base(nameof(MLP))
     {
@@ -82,7 +96,7 @@ public sealed class MLP : Module<Tensor, Tensor>
     /// <param name="x">(B, T, C), after the layer norm.</param>
     /// <returns>(B, T, C), to be added to the residual stream.</returns>
     public override Tensor forward(Tensor x) =>
-        dropout.forward(c_proj.forward(Activate(c_fc.forward(x)))); // (B, T, C) -> (B, T, 4C) -> (B, T, C)
+        dropout.forward(Product.Of(c_proj, Activate(Product.Of(c_fc, x, ProductType)), ProductType)); // (B, T, C) -> (B, T, 4C) -> (B, T, C)
 
     private Tensor Activate(Tensor x) => _activation switch
     {
@@ -101,6 +115,8 @@ public sealed class Block : Module<Tensor, Tensor>
     private readonly LayerNorm ln_1, ln_2;
     private readonly CausalSelfAttention attn;
     private readonly MLP mlp;
+
+    internal ScalarType? ProductType { set => (attn.ProductType, mlp.ProductType) = (value, value); }
 
     internal Block(GPTConfig config, int layer, Device device) : base(nameof(Block))
     {
@@ -133,6 +149,7 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     private readonly ModuleList<Block> h;
     private readonly LayerNorm ln_f;
     private readonly Linear? lm_head;
+    private ScalarType? _productType;
 
     /// <summary>Builds the network with nanoGPT's initial weights, drawn from torch's global generator.</summary>
     /// <param name="config">Shape and arithmetic.</param>
@@ -160,6 +177,23 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     /// <summary>Shape and arithmetic of this network.</summary>
     public GPTConfig Config { get; private set; }
 
+    /// <summary>
+    /// The type of the matrix products: bfloat16, which GPUs and newer CPUs compute faster, or null for the weights' own.
+    /// Weights, residual stream, layer norms and loss stay float32.
+    /// </summary>
+    internal ScalarType? ProductType
+    {
+        get => _productType;
+        set
+        {
+            _productType = value;
+            foreach (var block in h) block.ProductType = value;
+        }
+    }
+
+    /// <summary>Whether a block keeps only its input for the backward pass and computes the rest again: less memory, a third more time.</summary>
+    internal bool RecomputesBlocks { get; set; }
+
     /// <summary>The blocks, in order.</summary>
     public IReadOnlyList<Block> Blocks => [.. h];
 
@@ -176,17 +210,35 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     /// <exception cref="ArgumentException">A shape or type is not as above.</exception>
     public override (Tensor Logits, Tensor? Loss) forward(Tensor idx, Tensor? targets)
     {
-        var x = Embed(idx);
-        foreach (var block in h) x = block.forward(x);
-
+        var x = Hidden(idx);
         if (targets is null)
             return (Logits(x.narrow(1, x.size(1) - 1, 1)), null); // (B, T, C) -> (B, 1, C) -> (B, 1, V)
 
-        if (targets.dtype != int64 || !targets.shape.SequenceEqual(idx.shape))
-            throw new ArgumentException($"targets is {Describe(targets)}; must be int64 of idx's shape, {Describe(idx)}.", nameof(targets));
+        CheckTargets(idx, targets);
         var logits = Logits(x);
         var loss = F.cross_entropy(logits.view(-1, logits.size(2)), targets.view(-1), ignore_index: -1);
         return (logits, loss);
+    }
+
+    /// <summary>The loss that <see cref="forward"/> gives, without ever holding all logits: less memory, and what training uses.</summary>
+    /// <param name="idx">As for <see cref="forward"/>.</param>
+    /// <param name="targets">As for <see cref="forward"/>.</param>
+    /// <returns>The mean cross entropy, a float32 scalar. Its gradient can be taken once.</returns>
+    /// <exception cref="ArgumentException">A shape or type is not as there.</exception>
+    public Tensor Loss(Tensor idx, Tensor targets)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        var x = ln_f.forward(Hidden(idx)).view(-1, Config.NEmbd); // (B, T, C) -> (B T, C)
+        CheckTargets(idx, targets);
+        return ProjectedCrossEntropy.Of(x, (lm_head?.weight ?? wte.weight)!, targets.view(-1), ProductType);
+    }
+
+    private Tensor Hidden(Tensor idx)
+    {
+        var x = Embed(idx);
+        var isRandom = training && (Config.ResidualDropout > 0 || Config.AttentionDropout > 0);
+        foreach (var block in h) x = RecomputesBlocks && x.requires_grad ? Recomputed.Run(block, x, isRandom) : block.forward(x);
+        return x;
     }
 
     /// <summary>The first half of <see cref="forward"/>: token plus position embedding.</summary>
@@ -209,7 +261,8 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     public Tensor Logits(Tensor x)
     {
         x = ln_f.forward(x);
-        return lm_head is null ? F.linear(x, wte.weight!) : lm_head.forward(x);
+        var weight = (lm_head?.weight ?? wte.weight)!;
+        return ProductType is { } product ? F.linear(x.to(product), weight.to(product)).to(x.dtype) : F.linear(x, weight);
     }
 
     /// <summary>Shortens the context: keeps the first positions and forgets the rest.</summary>
@@ -247,6 +300,12 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     {
         Libtorch.EnsureLoaded();
         return nameof(GPTModel);
+    }
+
+    private static void CheckTargets(Tensor idx, Tensor targets)
+    {
+        if (targets.dtype != int64 || !targets.shape.SequenceEqual(idx.shape))
+            throw new ArgumentException($"targets is {Describe(targets)}; must be int64 of idx's shape, {Describe(idx)}.", nameof(targets));
     }
 
     private static string Describe(Tensor tensor) => $"{tensor.dtype} ({string.Join(", ", tensor.shape)})";

@@ -142,6 +142,17 @@ public sealed record TrainerOptions
     /// </value>
     public Dtype? Dtype { get; init; }
 
+    /// <summary>
+    /// Keeps only each block's input for the backward pass and computes the rest again (<c>gradient_checkpointing</c>): a
+    /// fraction of the activations' memory for a third more time. The results are the same.
+    /// </summary>
+    /// <value>Default false.</value>
+    public bool GradientCheckpointing { get; init; }
+
+    /// <summary>The shortcuts that make a step fast, each with its switch.</summary>
+    /// <value>Default all on.</value>
+    public SpeedOptions Speed { get; init; } = new();
+
     /// <summary>Decides every random choice of the run: batches and dropout (<c>seed</c>).</summary>
     /// <value>Default 1337. The same seed, data and machine give the same run, interrupted or not.</value>
     public int Seed { get; init; } = 1337;

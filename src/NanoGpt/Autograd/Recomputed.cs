@@ -23,7 +23,7 @@ internal sealed class Recomputed : autograd.SingleTensorFunction<Recomputed>
         ctx.save_for_backward([x]);
         ctx.save_data(nameof(module), module);
         ctx.save_data("random", isRandom ? RandomState() : []);
-        using var _ = no_grad();
+        using var noGrad = no_grad();
         return module.forward(x);
     }
 
@@ -38,7 +38,7 @@ internal sealed class Recomputed : autograd.SingleTensorFunction<Recomputed>
         if (state.Length > 0) SetRandomState(state);
         module.forward(x).backward([grad_output]);
         if (now.Length > 0) SetRandomState(now);
-        return [x.grad!.DetachFromDisposeScope(), null!, null!]; // one for each argument of apply
+        return [x.grad!.MoveToOuterDisposeScope(), null!, null!]; // one for each argument of apply
     }
 
     // As bytes: a tensor would have to outlive the scopes between forward and backward.

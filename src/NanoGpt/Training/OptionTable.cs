@@ -37,6 +37,7 @@ internal static class OptionTable
         new("grad_clip", o => o.GradClip, (o, v) => o with { GradClip = v.Double() }),
         new("device", o => o.Device, (o, v) => o with { Device = v.TextOrNull() }),
         new("dtype", o => Lower(o.Dtype), (o, v) => o with { Dtype = v.IsNull ? null : v.Choice<Dtype>() }),
+        new("gradient_checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v.Bool() }),
         new("seed", o => o.Seed, (o, v) => o with { Seed = v.Int() }),
         new("max_seconds", o => o.MaxSeconds, (o, v) => o with { MaxSeconds = v.Double() }),
         new("early_stopping_patience", o => o.EarlyStoppingPatience, (o, v) => o with { EarlyStoppingPatience = v.Int() }),

@@ -32,12 +32,14 @@ internal static class RunStart
         var folder = new OutputFolder(options.OutDir);
         FusedAdamW? optimizer = null;
         RunFiles? files = null;
+        SpeedLevers? levers = null;
         try
         {
             foreach (var notice in Preflight.Notices(options, network.Config, data)) Say(TrainingEvent.Notice, notice);
             var memory = isGpu ? 0 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
             foreach (var warning in Preflight.Warnings(options, network.Config, memory)) Say(TrainingEvent.Warning, warning);
 
+            levers = SpeedLevers.Apply(network, device, options, warning => Say(TrainingEvent.Warning, warning));
             optimizer = MakeOptimizer(network, options);
             var checkpoints = new CheckpointStore(folder.FullPath, options.KeepCheckpoints);
             checkpoints.CleanLeftovers();
@@ -52,13 +54,14 @@ internal static class RunStart
             state = (state ?? new TrainerState()) with { Seed = options.Seed, Options = options.ToDictionary() };
             files.Start(state.Iteration, About(options, network.Config));
             return new TrainingRun(
-                gpt, device, options, data, optimizer, state, folder, checkpoints, files, voice,
+                gpt, device, options, data, optimizer, levers, state, folder, checkpoints, files, voice,
                 TrainingTelemetry.Activities.StartActivity("nanogpt.train"));
         }
         catch
         {
             files?.Dispose();
             optimizer?.Dispose();
+            levers?.Dispose();
             folder.Dispose();
             throw;
         }
@@ -92,7 +95,11 @@ internal static class RunStart
     // As nanoGPT's configure_optimizers: matrices and embeddings decay, biases and layer norms do not.
     private static FusedAdamW MakeOptimizer(GPTModel network, TrainerOptions options) => new(
         network.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)),
-        new AdamWOptions { Beta1 = options.Beta1, Beta2 = options.Beta2, WeightDecay = options.WeightDecay });
+        new AdamWOptions
+        {
+            Beta1 = options.Beta1, Beta2 = options.Beta2, WeightDecay = options.WeightDecay,
+            Backend = options.Speed.FusedOptimizer ? AdamWBackend.Auto : AdamWBackend.Plain,
+        });
 
     private static TrainerState Resume(string source, GPTModel network, FusedAdamW optimizer, Action<TrainingEvent, string> say)
     {

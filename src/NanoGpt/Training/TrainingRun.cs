@@ -16,6 +16,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly GPT _gpt;
     private readonly Device _device;
     private readonly IBatches _data;
+    private readonly SpeedLevers _levers;
     private readonly OutputFolder _folder;
     private readonly CheckpointStore _checkpoints;
     private readonly RunFiles _files;
@@ -33,10 +34,11 @@ internal sealed class TrainingRun : IDisposable
     private string? _savedFolder;
 
     public TrainingRun(
-        GPT gpt, Device device, TrainerOptions options, IBatches data, FusedAdamW optimizer, TrainerState state,
+        GPT gpt, Device device, TrainerOptions options, IBatches data, FusedAdamW optimizer, SpeedLevers levers, TrainerState state,
         OutputFolder folder, CheckpointStore checkpoints, RunFiles files, RunVoice voice, Activity? activity)
     {
         (_gpt, _device, _data, _folder, _checkpoints, _files, _voice, _activity) = (gpt, device, data, folder, checkpoints, files, voice, activity);
+        _levers = levers;
         (Options, Network, Optimizer, State) = (options, gpt.Network, optimizer, state);
         _wasTraining = Network.training;
         _secondsBefore = state.Seconds;
@@ -83,7 +85,7 @@ internal sealed class TrainingRun : IDisposable
     }
 
     /// <summary>The loss of a batch, a scalar.</summary>
-    public Tensor Forward(Tensor x, Tensor y) => Network.forward(x, y).Loss!;
+    public Tensor Forward(Tensor x, Tensor y) => Options.Speed.ChunkedLoss ? Network.Loss(x, y) : Network.forward(x, y).Loss!;
 
     public void StartClock() => _stepStarted = Stopwatch.GetTimestamp();
 
@@ -245,6 +247,7 @@ internal sealed class TrainingRun : IDisposable
     {
         Optimizer.ZeroGrad();
         Optimizer.Dispose();
+        _levers.Dispose();
         Network.train(_wasTraining);
         _files.Dispose();
         _folder.Dispose();

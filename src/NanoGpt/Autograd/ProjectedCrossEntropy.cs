@@ -1,0 +1,77 @@
+// The loss from the last hidden state in one operation. Projection, softmax and their gradients are done a few rows at a
+// time, so that the logits - tokens times vocabulary, the largest tensor of a step - never exist as a whole, let alone the
+// four times that autograd keeps them.
+
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace NanoGpt.Autograd;
+
+/// <summary>Mean cross entropy of <c>hidden @ weight^T</c>, with its gradients computed along the way.</summary>
+internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<ProjectedCrossEntropy>
+{
+    private const long LogitsAtATime = 1 << 24; // 64 MB of float32: large enough for full speed of the products
+    private const int Ignored = -1;
+
+    public override string Name => nameof(ProjectedCrossEntropy);
+
+    /// <summary>The mean over all targets that are not -1, a scalar.</summary>
+    /// <param name="hidden">(N, C).</param>
+    /// <param name="weight">(V, C).</param>
+    /// <param name="targets">(N), int64.</param>
+    /// <param name="productType">The type of the products, or null for that of <paramref name="hidden"/>, as all else is.</param>
+    public static Tensor Of(Tensor hidden, Tensor weight, Tensor targets, ScalarType? productType) =>
+        apply(hidden, weight, targets, productType ?? hidden.dtype, is_grad_enabled() && (hidden.requires_grad || weight.requires_grad));
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (hidden, weight, targets) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2]);
+        var (productType, needsGradient) = ((ScalarType)vars[3], (bool)vars[4]);
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var type = hidden.dtype;
+        long N = hidden.size(0), V = weight.size(0);
+
+        var isCounted = targets.ne(Ignored);                     // (N)
+        var share = isCounted.to(type).div_(isCounted.sum()).unsqueeze_(1); // (N, 1): 1 / how many count, or 0
+        var ids = targets.masked_fill(isCounted.logical_not(), 0).unsqueeze_(1); // (N, 1)
+        var factor = weight.to(productType);
+        var loss = zeros([], type, hidden.device);
+        var hiddenGradient = needsGradient ? empty_like(hidden) : null;
+        var weightGradient = needsGradient ? zeros_like(weight) : null;
+
+        for (long start = 0, rows = Math.Max(1, LogitsAtATime / V); start < N; start += rows)
+        {
+            using var chunk = NewDisposeScope();
+            var n = Math.Min(rows, N - start);
+            var x = hidden.narrow(0, start, n).to(productType);
+            var (id, weightOfRow) = (ids.narrow(0, start, n), share.narrow(0, start, n)); // (n, 1)
+
+            var logits = F.linear(x, factor).to(type);           // (n, C) -> (n, V)
+            _ = logits.sub_(logits.amax([1], keepdim: true));    // so that exp cannot overflow
+            var target = logits.gather(1, id);                   // (n, 1)
+            _ = logits.exp_();
+            var sum = logits.sum(1, keepdim: true);              // (n, 1)
+            _ = loss.add_(sum.log().sub_(target).mul_(weightOfRow).sum());
+            if (!needsGradient) continue;
+
+            _ = logits.mul_(weightOfRow / sum).scatter_add_(1, id, -weightOfRow); // (softmax - one hot) / count
+            var slope = logits.to(productType);
+            _ = hiddenGradient!.narrow(0, start, n).copy_(slope.mm(factor));      // (n, V) (V, C) -> (n, C)
+            if (productType == type) _ = weightGradient!.addmm_(slope.t(), x); // (V, n) (n, C) -> (V, C)
+            else _ = weightGradient!.add_(slope.t().mm(x));
+        }
+
+        if (needsGradient) ctx.save_for_backward([hiddenGradient!.MoveToOuterDisposeScope(), weightGradient!.MoveToOuterDisposeScope()]);
+        return loss.MoveToOuterDisposeScope();
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        var saved = ctx.get_saved_variables();
+        using var noGrad = no_grad();
+
+        // Only the backward pass uses them, and only once: in place.
+        return [saved[0].mul_(grad_output), saved[1].mul_(grad_output), null!, null!, null!]; // one for each argument of apply
+    }
+}

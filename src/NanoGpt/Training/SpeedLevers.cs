@@ -1,0 +1,61 @@
+// Sets up a network and this process for one run's way of computing, and puts everything back after it.
+
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace NanoGpt.Training;
+
+/// <summary>What one run has switched on.</summary>
+internal sealed class SpeedLevers : IDisposable
+{
+    private const double TooSlow = 1.5; // below it bfloat16 is worth its half of the memory
+
+    private readonly GPTModel _network;
+    private readonly (ScalarType? ProductType, bool RecomputesBlocks) _before;
+    private readonly GlibcHeap? _heap;
+    private readonly OneDnnProducts? _oneDnn;
+
+    private SpeedLevers(GPTModel network, GlibcHeap? heap, OneDnnProducts? oneDnn)
+    {
+        (_network, _heap, _oneDnn) = (network, heap, oneDnn);
+        _before = (network.ProductType, network.RecomputesBlocks);
+    }
+
+    /// <summary>Switches on what the options ask for and the machine is better with.</summary>
+    /// <param name="network">The network to train.</param>
+    /// <param name="device">Where it is.</param>
+    /// <param name="options">With their nulls filled in.</param>
+    /// <param name="warn">Told what is not done as asked.</param>
+    public static SpeedLevers Apply(GPTModel network, Device device, TrainerOptions options, Action<string> warn)
+    {
+        var isCpu = device.type == DeviceType.CPU;
+        var productType = ProductTypeFor(options.Dtype, device, warn);
+        var rows = (long)options.BatchSize * options.BlockSize!.Value;
+        var levers = new SpeedLevers(
+            network,
+            isCpu && options.Speed.KeepMemory ? GlibcHeap.Keep() : null,
+            isCpu && options.Speed.OneDnnProducts && productType is null ? OneDnnProducts.UseWhereBetter(rows, network.Config.NEmbd) : null);
+        network.ProductType = productType;
+        network.RecomputesBlocks = options.GradientCheckpointing;
+        return levers;
+    }
+
+    public void Dispose()
+    {
+        (_network.ProductType, _network.RecomputesBlocks) = _before;
+        _oneDnn?.Dispose();
+        _heap?.Dispose();
+    }
+
+    private static ScalarType? ProductTypeFor(Dtype? dtype, Device device, Action<string> warn)
+    {
+        if (dtype != Dtype.BFloat16) return null;
+        if (BFloat16Products.Slowdown(device) is var slowdown and > TooSlow)
+        {
+            warn(FormattableString.Invariant($"dtype bfloat16 is {slowdown:F0} times as slow as float32 on this processor: computing in float32, which is also more exact"));
+            return null;
+        }
+
+        return ScalarType.BFloat16;
+    }
+}

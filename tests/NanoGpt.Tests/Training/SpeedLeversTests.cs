@@ -1,0 +1,217 @@
+using NanoGpt.Native;
+using NanoGpt.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace NanoGpt.Tests.Training;
+
+/// <summary>Each lever on against the same lever off.</summary>
+[Collection(nameof(GlibcHeap))] // allocator and oneDNN settings belong to the process
+public sealed class SpeedLeversTests : IDisposable
+{
+    private readonly DisposeScope _scope = NewScope();
+
+    public void Dispose() => _scope.Dispose();
+
+    [Theory]
+    [InlineData(true, 65)]
+    [InlineData(false, 65)]
+    [InlineData(true, 400_000)] // 48 rows of 400,000 logits: two chunks
+    public void Chunked_loss_and_its_gradients_equal_the_whole_one(bool isTied, int vocabulary)
+    {
+        var config = Small with { TieWordEmbeddings = isTied, VocabSize = vocabulary };
+        var (whole, chunked) = (Network(config), Network(config));
+        var (x, y) = Batch(vocabulary);
+        y[0, 3] = y[2, 5] = -1; // not counted
+
+        var expected = whole.forward(x, y).Loss!;
+        var actual = chunked.Loss(x, y);
+        Assert.Equal(expected.item<float>(), actual.item<float>(), 2e-6f * MathF.Log(vocabulary)); // float32 sums in another order
+        (expected * 3).backward();
+        (actual * 3).backward();
+        AssertGradientsEqual(whole, chunked, 1e-6);
+
+        using var noGrad = no_grad();
+        Assert.Equal(actual.item<float>(), chunked.Loss(x, y).item<float>());
+    }
+
+    [Fact]
+    public void Chunked_loss_refuses_ids_that_are_not_there_and_is_not_a_number_without_targets()
+    {
+        var network = Network(Small);
+        var (x, y) = Batch(Small.VocabSize);
+        y[1, 1] = -5;
+        Assert.ThrowsAny<Exception>(() => network.Loss(x, y));
+        Assert.True(float.IsNaN(network.Loss(x, full_like(x, -1)).item<float>())); // as cross_entropy
+    }
+
+    [Fact]
+    public void Recomputed_blocks_give_the_same_gradients_to_the_bit_with_dropout()
+    {
+        var config = Small with { ResidualDropout = 0.2, AttentionDropout = 0.1, EmbeddingDropout = 0.1 };
+        var (kept, recomputed) = (Network(config), Network(config));
+        recomputed.RecomputesBlocks = true;
+        var (x, y) = Batch(config.VocabSize);
+        foreach (var network in new[] { kept, recomputed })
+        {
+            network.train();
+            for (var micro = 0; micro < 2; micro++) // gradients add up
+            {
+                _ = random.manual_seed(9);
+                network.Loss(x, y).backward();
+            }
+        }
+
+        AssertGradientsEqual(kept, recomputed, 0);
+    }
+
+    [Fact]
+    public void Recomputed_blocks_leave_no_tensors_behind()
+    {
+        var network = Network(Small);
+        network.RecomputesBlocks = true;
+        var (x, y) = Batch(Small.VocabSize);
+        var counts = new List<long>();
+        for (var step = 0; step < 6; step++)
+        {
+            using var scope = NewDisposeScope();
+            network.Loss(x, y).backward();
+            foreach (var parameter in network.parameters()) parameter.grad = null;
+            scope.Dispose();
+            counts.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+        }
+
+        Assert.Equal(counts[1], counts[^1]);
+    }
+
+    [Fact]
+    public void Kept_memory_is_not_faulted_in_again_and_is_given_back_at_the_end()
+    {
+        Assert.SkipUnless(GlibcHeap.IsUsed, "glibc");
+        const int pages = (64 << 20) / 4096;
+        Assert.True(FaultsOfTenTensors() > 9 * pages, "the system keeps memory by itself: the lever has nothing to do");
+        using (GlibcHeap.Keep())
+        using (GlibcHeap.Keep())
+        {
+            _ = FaultsOfTenTensors(); // the first ones come from the system
+            Assert.True(FaultsOfTenTensors() < pages, "memory went back to the system although it was to be kept");
+        }
+
+        Assert.True(FaultsOfTenTensors() > 9 * pages, "memory is still kept after the last user is gone");
+
+        static long FaultsOfTenTensors()
+        {
+            var before = MinorFaults();
+            for (var i = 0; i < 10; i++) zeros((64 << 20) / sizeof(float)).Dispose();
+            return MinorFaults() - before;
+        }
+    }
+
+    [Fact]
+    public void OneDnn_products_agree_with_MKLs_and_the_switch_goes_back()
+    {
+        using var generator = new Generator(5);
+        var (x, weight) = (randn(64, 96, generator: generator), randn(80, 96, generator: generator));
+        var before = nn.functional.linear(x, weight);
+        using (var oneDnn = OneDnnProducts.Use())
+        {
+            Assert.SkipWhen(oneDnn is null, "this libtorch has no such switch");
+
+            // On processors where oneDNN is better this is rounding of float32; on one that rounds to bfloat16 it is 1e-2,
+            // and UseWhereBetter must then refuse.
+            var error = ((nn.functional.linear(x, weight) - before).norm() / before.norm()).item<float>();
+            if (error > 1e-5) Assert.Null(OneDnnProducts.UseWhereBetter(64, 96));
+        }
+
+        Assert.True(before.equal(nn.functional.linear(x, weight)).all().item<bool>());
+    }
+
+    [Fact]
+    public void A_measurement_leaves_the_callers_random_numbers_alone()
+    {
+        var state = random.get_rng_state();
+        OneDnnProducts.UseWhereBetter(33, 17)?.Dispose();
+        _ = BFloat16Products.Slowdown(CPU);
+        Assert.True(state.equal(random.get_rng_state()).all().item<bool>());
+    }
+
+    [Fact]
+    public void BFloat16_products_train_like_float32()
+    {
+        // As the trainer's goal: within 0.5 % of float32's losses.
+        double[] Losses(ScalarType? type)
+        {
+            var network = Network(Small);
+            network.ProductType = type;
+            using var optimizer = new FusedAdamW(network.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)));
+            var (x, y) = Batch(Small.VocabSize);
+            return [.. Enumerable.Range(0, 30).Select(step =>
+            {
+                using var scope = NewDisposeScope();
+                var loss = network.Loss(x, y);
+                loss.backward();
+                Assert.All(network.parameters(), p => Assert.Equal(float32, p.grad!.dtype));
+                _ = optimizer.Step(1e-3, 1.0);
+                optimizer.ZeroGrad();
+                return (double)loss.item<float>();
+            })];
+        }
+
+        var (exact, rounded) = (Losses(null), Losses(bfloat16));
+        Assert.True(exact[^1] < exact[0] - 0.3, "nothing was learned");
+        Assert.All(exact.Zip(rounded), pair => Assert.Equal(pair.First, pair.Second, 0.005 * pair.First));
+        Assert.NotEqual(exact[^1], rounded[^1]); // it did round
+    }
+
+    [Fact]
+    public void Run_puts_network_and_process_back_and_a_slow_bfloat16_is_said()
+    {
+        var network = Network(Small);
+        var warnings = new List<string>();
+        var options = new TrainerOptions { BatchSize = 2, BlockSize = 16, Dtype = Dtype.BFloat16, GradientCheckpointing = true };
+        using (SpeedLevers.Apply(network, CPU, options, warnings.Add))
+        {
+            Assert.True(network.RecomputesBlocks);
+            Assert.Equal(BFloat16Products.Slowdown(CPU) > 1.5, network.ProductType is null);
+            Assert.Equal(network.ProductType is null ? 1 : 0, warnings.Count);
+        }
+
+        Assert.False(network.RecomputesBlocks);
+        Assert.Null(network.ProductType);
+    }
+
+    private static readonly GPTConfig Small = new() { NLayer = 2, NHead = 2, NEmbd = 32, BlockSize = 16, VocabSize = 65 };
+
+    private static DisposeScope NewScope()
+    {
+        Libtorch.EnsureLoaded();
+        return NewDisposeScope();
+    }
+
+    private GPTModel Network(GPTConfig config)
+    {
+        _ = random.manual_seed(3);
+        return new GPTModel(config);
+    }
+
+    private static (Tensor X, Tensor Y) Batch(int vocabulary)
+    {
+        using var generator = new Generator(11);
+        return (randint(vocabulary, [3, 16], generator: generator, dtype: int64), randint(vocabulary, [3, 16], generator: generator, dtype: int64));
+    }
+
+    private static void AssertGradientsEqual(GPTModel expected, GPTModel actual, double tolerance)
+    {
+        foreach (var ((name, parameter), (_, other)) in expected.named_parameters().Zip(actual.named_parameters()))
+        {
+            var difference = (parameter.grad! - other.grad!).abs().max().item<float>();
+            Assert.True(difference <= tolerance, $"{name}: gradients differ by {difference}");
+        }
+    }
+
+    private static long MinorFaults() => long.Parse(File.ReadAllText("/proc/self/stat").Split(") ")[1].Split(' ')[7], System.Globalization.CultureInfo.InvariantCulture);
+}
+
+/// <summary>Nothing runs beside tests that change the process's allocator.</summary>
+[CollectionDefinition(nameof(GlibcHeap), DisableParallelization = true)]
+public sealed class GlibcHeapTestsRunAlone;
