@@ -13,7 +13,7 @@ public sealed class TorchSharpFirstTests
     public void TorchSharp_works_when_the_program_calls_it_first()
     {
         var start = new ProcessStartInfo("dotnet",
-            [Path.Combine(AppContext.BaseDirectory, "NanoGpt.EndToEnd.dll"), "-explicit", "only", "-method", $"*.{nameof(In_a_new_process)}"])
+            [Path.Combine(AppContext.BaseDirectory, "NanoGpt.EndToEnd.dll"), "-explicit", "only", "-method", $"*.{nameof(TorchSharpFirstTests)}.{nameof(In_a_new_process)}"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
