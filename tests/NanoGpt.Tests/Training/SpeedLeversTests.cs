@@ -110,7 +110,7 @@ public sealed class SpeedLeversTests : IDisposable
     [Fact]
     public void OneDnn_products_agree_with_MKLs_and_the_switch_goes_back()
     {
-        using var generator = new Generator(5);
+        using var generator = new TorchSharp.torch.Generator(5);
         var (x, weight) = (randn(64, 96, generator: generator), randn(80, 96, generator: generator));
         var before = nn.functional.linear(x, weight);
         using (var oneDnn = OneDnnProducts.Use())
@@ -196,7 +196,7 @@ public sealed class SpeedLeversTests : IDisposable
 
     private static (Tensor X, Tensor Y) Batch(int vocabulary)
     {
-        using var generator = new Generator(11);
+        using var generator = new TorchSharp.torch.Generator(11);
         return (randint(vocabulary, [3, 16], generator: generator, dtype: int64), randint(vocabulary, [3, 16], generator: generator, dtype: int64));
     }
 
