@@ -20,7 +20,7 @@ internal sealed record QuickstartOptions
     public string OutDir { get; init; } = "out/quickstart";
 
     /// <summary>Steps of fine-tuning.</summary>
-    public int MaxIters { get; init; } = 300;
+    public int MaxIters { get; init; } = 120;
 
     /// <summary>What both samples start with.</summary>
     public string Start { get; init; } = "\nThe first night.\n";
@@ -81,7 +81,7 @@ internal sealed class QuickstartCommand : Command<QuickstartOptions>
         OutDir = options.OutDir,
         MaxIters = options.MaxIters,
         BatchSize = 12,
-        LearningRate = 5e-4,
+        LearningRate = 3e-4,
         WarmupIters = 20,
         EvalInterval = Math.Max(1, options.MaxIters / 6),
         EvalIters = 10,
