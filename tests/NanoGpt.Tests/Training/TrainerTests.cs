@@ -398,7 +398,7 @@ public sealed class TrainerTests : IDisposable
         using var data = TokenDataset.FromIds(Ids(200, highest: 70), Ids(64, highest: 60), gpt.Tokenizer);
         using var little = TokenDataset.FromIds(Ids(64, highest: 60), Ids(20, highest: 60), gpt.Tokenizer);
 
-        Assert.Contains("70", Assert.Throws<ModelFormatException>(() => new Trainer(gpt, Options()).Train(data, null, Token)).Message);
+        Assert.Contains("id 65 at position 65", Assert.Throws<ModelFormatException>(() => new Trainer(gpt, Options()).Train(data, null, Token)).Message);
         Assert.Contains("20 ids", Assert.Throws<ModelFormatException>(() => new Trainer(gpt, Options()).Train(little, null, Token)).Message);
         Assert.Contains("block_size is 64; the model has positions for 32",
             Assert.Throws<ArgumentException>(() => Train(gpt, Options() with { BlockSize = 64 }, dispose: false)).Message);
