@@ -25,7 +25,8 @@ internal static class ArgumentReader
             }
             else if (takesConfigFiles && Path.GetExtension(argument) is ".json" or ".py")
             {
-                fromFiles.AddRange(ConfigFile.Read(argument).Select(s => s with { Name = options.Find(s.Name, argument).Name }));
+                fromFiles.AddRange(ConfigFile.Read(argument).Select(pair =>
+                    new Setting(options.Find(pair.Key, argument).Name, ValueText.FromConfig(pair.Value), argument)));
             }
             else if (positionals.TryPeek(out var positional))
             {

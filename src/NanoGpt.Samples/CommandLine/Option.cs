@@ -25,7 +25,7 @@ internal sealed record Option(IReadOnlyList<PropertyInfo> Path, object? Default)
     public bool MayBeNull => Nullable.GetUnderlyingType(Property.PropertyType) is not null;
 
     /// <summary>One sentence, from the property's XML documentation.</summary>
-    public string Description => XmlDocs.SummaryOf(Property);
+    public string Description => XmlDocs.SummaryOf(Property).Replace($" ({Name})", "", StringComparison.Ordinal);
 
     /// <summary>The default as a user would type it, or null where there is nothing to show.</summary>
     public string? DefaultText => Default switch

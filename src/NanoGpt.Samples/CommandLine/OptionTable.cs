@@ -9,7 +9,11 @@ namespace NanoGpt.Samples.CommandLine;
 /// <param name="Name">The option's name, without dashes.</param>
 /// <param name="Text">The value as typed.</param>
 /// <param name="Where">The config file that says so; null for the command line.</param>
-internal sealed record Setting(string Name, string Text, string? Where = null);
+internal sealed record Setting(string Name, string Text, string? Where = null)
+{
+    /// <summary>As it was given.</summary>
+    public override string ToString() => Where is null ? $"--{Name}={Text}" : $"{Where}: {Name} = {Text}";
+}
 
 internal sealed class OptionTable
 {
@@ -46,7 +50,7 @@ internal sealed class OptionTable
         foreach (var group in settings.GroupBy(setting => setting.Name))
         {
             var option = Find(group.Key);
-            option.Set(options, option.IsList ? group.Select(s => s.Text).ToList() : ValueText.Parse(option, group.Last().Text));
+            option.Set(options, option.IsList ? group.Select(s => s.Text).ToList() : ValueText.Parse(option, group.Last()));
         }
 
         return options;

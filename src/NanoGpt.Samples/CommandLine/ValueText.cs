@@ -13,10 +13,14 @@ internal static class ValueText
         type == typeof(string) || type == typeof(bool) || type == typeof(int) || type == typeof(long)
         || type == typeof(double) || type == typeof(float) || type == typeof(ulong) || type.IsEnum || type == typeof(IReadOnlyList<string>);
 
-    /// <summary>Reads <paramref name="text"/> as the option's type.</summary>
+    /// <summary>A value that a config file gave, as it would be typed.</summary>
+    public static string FromConfig(object? value) => value is null ? "None" : Convert.ToString(value, Invariant)!;
+
+    /// <summary>Reads what was given as the option's type.</summary>
     /// <exception cref="UsageException">It is none; the message gives an example.</exception>
-    public static object? Parse(Option option, string text)
+    public static object? Parse(Option option, Setting setting)
     {
+        var text = setting.Text;
         if (option.MayBeNull && text is "None" or "null") return null;
         if (option.Type == typeof(string)) return text;
         var number = text.Replace("_", "", StringComparison.Ordinal);
@@ -31,7 +35,7 @@ internal static class ValueText
             TypeCode.Single => float.TryParse(number, NumberStyles.Float, Invariant, out var f) ? f : null,
             _ => throw new InvalidOperationException($"{option.Name}: options of type {option.Type} are not supported."),
         };
-        return value ?? throw new UsageException($"--{option.Name}={text}: must be {Expected(option)}.");
+        return value ?? throw new UsageException($"{setting}: must be {Expected(option)}.");
     }
 
     public static string Format(object value) => value switch

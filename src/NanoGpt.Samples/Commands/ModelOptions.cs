@@ -26,18 +26,22 @@ internal sealed record ModelOptions
     /// <summary>Accepted for nanoGPT's sake; there is nothing to compile here.</summary>
     public bool Compile { get; init; } = true;
 
+    private string Where => InitFrom switch
+    {
+        "resume" => OutDir,
+        "scratch" => throw new UsageException("init_from=scratch has no trained weights; that is for train. Give a folder or a Hub id."),
+        "huggingface" => Model,
+        _ => InitFrom,
+    };
+
+    /// <summary>A short name for answers: the folder's or the Hub's.</summary>
+    public string ModelName => Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Where));
+
     /// <summary>Opens the model; a download shows its progress.</summary>
     public async Task<GPT> OpenAsync(Session session)
     {
-        var source = InitFrom switch
-        {
-            "resume" => OutDir,
-            "scratch" => throw new UsageException("init_from=scratch has no trained weights; that is for train. Give a folder or a Hub id."),
-            "huggingface" => Model,
-            _ => InitFrom,
-        };
         using var progress = new DownloadProgress(session.Status);
-        return await GPT.FromPretrainedAsync(source, new PretrainedOptions { Device = Device, Dtype = Dtype }, progress, session.Stop.Token);
+        return await GPT.FromPretrainedAsync(Where, new PretrainedOptions { Device = Device, Dtype = Dtype }, progress, session.Stop.Token);
     }
 }
 
