@@ -8,6 +8,8 @@ internal static class CommandList
 {
     public static IReadOnlyList<Command> All { get; } =
     [
+        new SampleCommand(),
+        new ServeCommand(),
         new ConvertCommand(),
         new DownloadCommand(),
         new DoctorCommand(),

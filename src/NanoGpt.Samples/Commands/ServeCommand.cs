@@ -1,7 +1,9 @@
 // An OpenAI-compatible endpoint and a small page over a model, for programs and people on this machine.
 
 using System.Net;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
 using NanoGpt.Samples.CommandLine;
 using NanoGpt.Samples.Serving;
 using NanoGpt.Samples.Terminal;
@@ -59,7 +61,7 @@ internal sealed class ServeCommand : Command<ServeOptions>
         await using var server = OpenAiServer.Build(gpt, generator, settings);
 
         await server.StartAsync(session.Stop.Token);
-        var listening = server.Services.GetRequiredService<Microsoft.AspNetCore.Hosting.Server.IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
+        var listening = server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
         session.Output.Line($"listening on {listening.Addresses.First()}");
         await Task.Delay(Timeout.Infinite, session.Stop.Token).ContinueWith(_ => { }, TaskScheduler.Default);
         await server.StopAsync();

@@ -1,5 +1,7 @@
 // A request that is refused, as OpenAI's clients expect to be told.
 
+using Microsoft.AspNetCore.Http;
+
 namespace NanoGpt.Samples.Serving;
 
 /// <param name="status">HTTP status.</param>

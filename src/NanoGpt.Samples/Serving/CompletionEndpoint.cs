@@ -2,6 +2,8 @@
 
 using NanoGpt.Tokenization;
 
+using Microsoft.AspNetCore.Http;
+
 namespace NanoGpt.Samples.Serving;
 
 internal sealed class CompletionEndpoint(Generator generator, Tokenizer tokenizer, string model, ServerLimits limits)

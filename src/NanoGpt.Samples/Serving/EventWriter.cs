@@ -2,6 +2,8 @@
 
 using System.Text.Json;
 
+using Microsoft.AspNetCore.Http;
+
 namespace NanoGpt.Samples.Serving;
 
 /// <summary>Nothing is sent before the first event, so that a failure until then can still be an ordinary error answer.</summary>

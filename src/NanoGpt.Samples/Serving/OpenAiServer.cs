@@ -3,7 +3,14 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using NanoGpt.Samples.CommandLine;
 
 namespace NanoGpt.Samples.Serving;
 
@@ -52,7 +59,7 @@ internal static class OpenAiServer
         }
         catch (Exception e) when (Describe(e) is { } error)
         {
-            var answer = new ErrorAnswer(new ErrorBody(e.Message, error.Type, (e as ApiException)?.Parameter, null));
+            var answer = new ErrorAnswer(new ErrorBody(e is ArgumentException ? ErrorLine.For(e) : e.Message, error.Type, (e as ApiException)?.Parameter, null));
             if (context.Response.HasStarted)
             {
                 await new EventWriter(context).WriteAsync(answer);
@@ -69,7 +76,7 @@ internal static class OpenAiServer
     private static (int Status, string Type)? Describe(Exception e) => e switch
     {
         ApiException refused => (refused.Status, refused.Status == StatusCodes.Status401Unauthorized ? "authentication_error" : "invalid_request_error"),
-        BadHttpRequestException bad => (bad.StatusCode, "invalid_request_error"),
+        Microsoft.AspNetCore.Http.BadHttpRequestException bad => (bad.StatusCode, "invalid_request_error"),
         GeneratorBusyException => (StatusCodes.Status429TooManyRequests, "rate_limit_error"),
         ArgumentException => (StatusCodes.Status400BadRequest, "invalid_request_error"),
         NanoGptException => (StatusCodes.Status500InternalServerError, "server_error"),

@@ -2,6 +2,8 @@
 
 using System.Text.Json;
 
+using Microsoft.AspNetCore.Http;
+
 namespace NanoGpt.Samples.Serving;
 
 internal static class RequestReader
@@ -20,7 +22,8 @@ internal static class RequestReader
         }
         catch (JsonException e)
         {
-            throw ApiException.BadRequest($"The request is not the JSON that is expected here: {e.Message}", e.Path);
+            var place = e.LineNumber is { } line ? $"line {line + 1}, byte {e.BytePositionInLine + 1}" : "its end";
+            throw ApiException.BadRequest($"The request is no JSON of the form that is expected here: see {e.Path ?? "$"}, {place}.", e.Path);
         }
     }
 
