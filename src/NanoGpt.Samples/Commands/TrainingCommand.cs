@@ -58,6 +58,9 @@ internal record TrainOptions
 
     /// <summary>Accepted for nanoGPT's sake.</summary>
     public string WandbRunName { get; init; } = "gpt2";
+
+    /// <summary>The folder itself if there is one of that name, else the one in data/.</summary>
+    public static string DatasetFolder(string dataset) => Directory.Exists(dataset) ? dataset : Path.Combine("data", dataset);
 }
 
 internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOptions : TrainOptions, new()
@@ -73,7 +76,7 @@ internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOpt
     protected override async Task RunAsync(TOptions options, Session session)
     {
         Announce(options, session);
-        using var data = TokenDataset.Open(DatasetFolder(options.Dataset));
+        using var data = TokenDataset.Open(TrainOptions.DatasetFolder(options.Dataset));
         using var gpt = await OpenModelAsync(options, data, session);
 
         var settings = options.InitFrom == "resume" ? options.Trainer with { ResumeFrom = options.Trainer.OutDir } : options.Trainer;
@@ -117,8 +120,6 @@ internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOpt
 
     private static string Newest(string outDir) => Checkpoint.FindNewest(outDir)?.Path
         ?? throw new UsageException($"{outDir}: there is no checkpoint to resume from; was out_dir another, or did the run end before its first one?");
-
-    private static string DatasetFolder(string dataset) => Directory.Exists(dataset) ? dataset : Path.Combine("data", dataset);
 
     private static Func<GPT, string>? Sampler(TrainOptions options) => options.SampleStart.Length == 0
         ? null
