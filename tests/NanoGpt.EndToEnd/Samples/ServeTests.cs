@@ -8,32 +8,48 @@ using System.Text.Json;
 
 namespace NanoGpt.EndToEnd.Samples;
 
-public sealed class ServeTests : IDisposable
+/// <summary>One server for all tests.</summary>
+public sealed class RunningServer : IDisposable
 {
-    private const string Key = "a key";
+    public const string Key = "a key";
     private readonly Nanogpt nanogpt = new();
-    private readonly string model;
-    private readonly Process server;
-    private readonly HttpClient client = new();
+    private readonly Process process;
 
-    public ServeTests()
+    public RunningServer()
     {
-        model = TinyModel.Write(nanogpt.PathOf("tiny"));
-        server = nanogpt.Start("serve", "--init_from=tiny", "--port=0", $"--api_key={Key}", "--max_tokens=100", "--max_body_kilobytes=4");
-        var line = server.StandardOutput.ReadLine();
+        Model = TinyModel.Write(nanogpt.PathOf("tiny"));
+        process = nanogpt.Start("serve", "--init_from=tiny", "--port=0", $"--api_key={Key}", "--max_tokens=100", "--max_body_kilobytes=4");
+        var line = process.StandardOutput.ReadLine();
         Assert.StartsWith("listening on http://127.0.0.1:", line, StringComparison.Ordinal);
-        client.BaseAddress = new Uri(line!["listening on ".Length..]);
-        client.DefaultRequestHeaders.Authorization = new("Bearer", Key);
+        Address = new Uri(line!["listening on ".Length..]);
     }
+
+    public string Model { get; }
+
+    public Uri Address { get; }
 
     public void Dispose()
     {
-        client.Dispose();
-        server.Kill();
-        server.WaitForExit();
-        server.Dispose();
+        process.Kill();
+        process.WaitForExit();
+        process.Dispose();
         nanogpt.Dispose();
     }
+}
+
+public sealed class ServeTests : IClassFixture<RunningServer>, IDisposable
+{
+    private readonly string model;
+    private readonly HttpClient client;
+
+    public ServeTests(RunningServer server)
+    {
+        model = server.Model;
+        client = new HttpClient { BaseAddress = server.Address };
+        client.DefaultRequestHeaders.Authorization = new("Bearer", RunningServer.Key);
+    }
+
+    public void Dispose() => client.Dispose();
 
     [Fact]
     public async Task Completions_are_the_library_s_own_whole_and_streamed()
