@@ -8,7 +8,13 @@ internal static class CommandList
 {
     public static IReadOnlyList<Command> All { get; } =
     [
+        new QuickstartCommand(),
+        new TrainCommand(),
+        new FineTuneCommand(),
         new SampleCommand(),
+        new EvalCommand(),
+        new PlotCommand(),
+        new BenchCommand(),
         new ServeCommand(),
         new ConvertCommand(),
         new DownloadCommand(),

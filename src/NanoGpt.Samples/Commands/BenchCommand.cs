@@ -68,7 +68,7 @@ internal sealed class BenchCommand : Command<BenchOptions>
     public override bool TakesConfigFiles => true;
 
     protected override Task RunAsync(BenchOptions options, Session session) =>
-        options.Generate ? GenerateAsync(options, session) : TrainAsync(options, session);
+        options.Generate ? Task.Run(() => Decode(options, session)) : TrainAsync(options, session);
 
     private static async Task TrainAsync(BenchOptions options, Session session)
     {
@@ -85,7 +85,7 @@ internal sealed class BenchCommand : Command<BenchOptions>
                 Seed = options.Seed, Device = options.Device, Dtype = options.Dtype,
             };
             var steps = new List<TrainingProgress>();
-            var watcher = new Watcher(step =>
+            var watcher = new Listener<TrainingProgress>(step =>
             {
                 if (step.Event != TrainingEvent.Iteration) return;
                 steps.Add(step);
@@ -105,7 +105,7 @@ internal sealed class BenchCommand : Command<BenchOptions>
         }
     }
 
-    private static async Task GenerateAsync(BenchOptions options, Session session)
+    private static void Decode(BenchOptions options, Session session)
     {
         var folder = Directory.CreateTempSubdirectory("nanogpt-bench-").FullName;
         try
@@ -120,7 +120,7 @@ internal sealed class BenchCommand : Command<BenchOptions>
             var watch = Stopwatch.StartNew();
             var first = TimeSpan.Zero;
             var count = 0;
-            foreach (var _ in await Task.Run(() => generator.StreamTokens(prompt, settings, session.Stop.Token)))
+            foreach (var _ in generator.StreamTokens(prompt, settings, session.Stop.Token))
             {
                 if (count++ == 0) first = watch.Elapsed;
             }
@@ -151,10 +151,5 @@ internal sealed class BenchCommand : Command<BenchOptions>
         }
 
         return folder;
-    }
-
-    private sealed class Watcher(Action<TrainingProgress> action) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value) => action(value);
     }
 }

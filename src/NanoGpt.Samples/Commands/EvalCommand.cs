@@ -42,7 +42,7 @@ internal sealed class EvalCommand : Command<EvalOptions>
         var watch = Stopwatch.StartNew();
         TextScore score;
         using (var bar = new ProgressBar(session.Status, "scoring", Figures.Count))
-            score = generator.Score(ids, options.Stride, new Report(done => bar.Report(done, ids.Count)), session.Stop.Token);
+            score = generator.Score(ids, options.Stride, new Listener<int>(done => bar.Report(done, ids.Count)), session.Stop.Token);
         var screen = session.Output;
         screen.Line($"tokens      {Figures.Count(score.Count)}");
         screen.Line(FormattableString.Invariant($"loss        {score.Loss:0.0000}"));
@@ -57,10 +57,5 @@ internal sealed class EvalCommand : Command<EvalOptions>
         var ids = new long[bin.Count];
         bin.CopyTo(0, ids);
         return Array.ConvertAll(ids, id => (int)id);
-    }
-
-    private sealed class Report(Action<int> action) : IProgress<int>
-    {
-        public void Report(int value) => action(value);
     }
 }
