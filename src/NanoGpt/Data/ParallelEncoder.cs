@@ -13,7 +13,7 @@ internal sealed class ParallelEncoder(Tokenizer tokenizer, CancellationToken can
 {
     private readonly Queue<(Task<List<int>> Ids, IIdSink Sink)> _underWay = [];
     private readonly ConcurrentBag<List<int>> _lists = [];
-    private readonly int _most = 2 * Environment.ProcessorCount;
+    private readonly int _most = Environment.ProcessorCount + 2;
 
     /// <summary>Encodes the first <paramref name="length"/> bytes of an array of the shared pool, and returns the array there.</summary>
     public void Add(byte[] rented, int length, IIdSink sink)

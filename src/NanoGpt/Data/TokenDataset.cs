@@ -62,7 +62,7 @@ public sealed class TokenDataset : IDisposable
 
     /// <summary>Encodes a text file in memory: the first nine tenths of its characters to learn from, the rest to measure on.</summary>
     /// <remarks>Takes 2 to 4 bytes of memory for each id. For a text that should not be encoded anew each time, or does not
-    /// fit into memory, prepare a folder with <c>DatasetPreparation</c>.</remarks>
+    /// fit into memory, prepare a folder with <see cref="DatasetPreparation"/>.</remarks>
     /// <param name="path">The file, in UTF-8.</param>
     /// <param name="tokenizer">The vocabulary, such as that of the model to be trained.</param>
     /// <exception cref="ModelFormatException">The file cannot be read, is not UTF-8, or has a character that the vocabulary lacks.</exception>

@@ -39,7 +39,7 @@ public sealed unsafe class TokenFile : IDisposable
     public long Count { get; }
 
     /// <summary>Opens a file of ids.</summary>
-    /// <param name="path">A .bin file as nanoGPT's prepare.py or our DatasetPreparation writes it.</param>
+    /// <param name="path">A .bin file as nanoGPT's prepare.py or our <see cref="DatasetPreparation"/> writes it.</param>
     /// <exception cref="ModelFormatException">There is no such file, or its length is that of no such file.</exception>
     public static TokenFile Open(string path)
     {
