@@ -243,6 +243,22 @@ public sealed class DownloadTests
     }
 
     [Fact]
+    public async Task Content_that_changes_under_a_commit_is_not_mixed()
+    {
+        await using var sandbox = await HubSandbox.StartAsync();
+        sandbox.AddModel();
+        var (gets, heads) = (0, 0);
+        sandbox.Hub.Fault = request => !request.Path.EndsWith("model.safetensors", StringComparison.Ordinal) ? null
+            : request.Method == "HEAD" ? (heads++ == 0 ? null : new HeaderFault("X-Linked-Etag", $"\"{new string('a', 64)}\""))
+            : gets++ == 0 ? new TruncateFault(0.5) : new StatusFault(403);
+        using var client = sandbox.Client();
+        var refused = await Assert.ThrowsAsync<HubException>(() => client.DownloadModelAsync("gpt2", cancellationToken: Cancellation));
+        Assert.Equal(HubErrorKind.BadResponse, refused.Kind);
+        Assert.Contains("ETag changed", refused.Message, StringComparison.Ordinal);
+        sandbox.CheckCache();
+    }
+
+    [Fact]
     public async Task A_cancelled_download_is_resumed_by_the_next()
     {
         await using var sandbox = await HubSandbox.StartAsync();

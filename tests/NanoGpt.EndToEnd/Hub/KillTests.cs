@@ -15,7 +15,7 @@ public sealed class KillTests
         var random = new Random(1);
         var (again, most) = (0L, 0L);
         var kills = TestLength.Choose(3, 50);
-        for (var i = 0; i < kills; i++)
+        for (var (i, late) = (0, 0); i < kills;)
         {
             await using var sandbox = await HubSandbox.StartAsync();
             var weights = 4_000_000;
@@ -25,10 +25,16 @@ public sealed class KillTests
             using (var victim = HubChild.Start(sandbox.Hub, sandbox.Cache, "gpt2"))
             {
                 while ((partial = Partial(sandbox, repository)) < at && !victim.HasExited) await Task.Delay(1, Cancellation);
-                Assert.False(victim.HasExited, "the download was over before its end");
                 victim.Kill();
                 await victim.WaitForExitAsync(Cancellation);
+                if (victim.ExitCode == 0) // on a busy machine the kill may come too late
+                {
+                    Assert.True(++late < 20 + kills, "the download is always over before its end");
+                    continue;
+                }
             }
+
+            i++;
 
             partial = Partial(sandbox, repository);
             var sent = sandbox.Hub.Requests.Where(request => request.IsCdn).Sum(request => request.BytesSent);
