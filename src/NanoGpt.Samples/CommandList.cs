@@ -9,6 +9,7 @@ internal static class CommandList
     public static IReadOnlyList<Command> All { get; } =
     [
         new QuickstartCommand(),
+        new PrepareCommand(),
         new TrainCommand(),
         new FineTuneCommand(),
         new SampleCommand(),
@@ -18,6 +19,7 @@ internal static class CommandList
         new ServeCommand(),
         new ConvertCommand(),
         new DownloadCommand(),
+        new CacheCommand(),
         new DoctorCommand(),
     ];
 

@@ -28,7 +28,7 @@ internal sealed record ModelOptions
 
     private string Where => InitFrom switch
     {
-        "resume" => OutDir,
+        "resume" => Checkpoint.FindNewest(OutDir)?.Path ?? OutDir, // a run's newest whole checkpoint, or a plain model folder
         "scratch" => throw new UsageException("init_from=scratch has no trained weights; that is for train. Give a folder or a Hub id."),
         "huggingface" => Model,
         _ => InitFrom,
