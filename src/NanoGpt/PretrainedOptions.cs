@@ -45,4 +45,9 @@ public sealed record PretrainedOptions
 
     /// <summary>Receives what is loaded from where; null for silence.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
+
+    /// <summary>The settings in one line, without <see cref="Token"/>: a record would print it, into logs and exceptions.</summary>
+    public override string ToString() =>
+        $"{nameof(PretrainedOptions)} {{ Dtype = {Dtype}, Device = {Device}, Dropout = {Dropout}, BlockSize = {BlockSize}, Revision = {Revision}, "
+        + $"CacheDirectory = {CacheDirectory}, Endpoint = {Endpoint}, LocalFilesOnly = {LocalFilesOnly} }}";
 }

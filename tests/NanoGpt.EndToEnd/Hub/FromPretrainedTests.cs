@@ -1,0 +1,65 @@
+// The whole way of a model: made, saved, uploaded, loaded by its id, loaded again without a network, and by the program.
+
+using System.Diagnostics;
+using NanoGpt.Hub;
+using NanoGpt.Tokenization;
+
+namespace NanoGpt.EndToEnd.Hub;
+
+public sealed class FromPretrainedTests
+{
+    private static readonly GenerationOptions Options = new() { MaxNewTokens = 40, Seed = 1 };
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_model_comes_back_from_the_Hub_as_it_went()
+    {
+        await using var sandbox = await HubSandbox.StartAsync();
+        var folder = Path.Combine(sandbox.Root, "model");
+        var expected = await UploadAsync(sandbox, folder, "me/bard");
+
+        var options = new PretrainedOptions { Endpoint = sandbox.Hub.Address, CacheDirectory = sandbox.Cache, Token = LoopbackHub.Token };
+        using (var gpt = await GPT.FromPretrainedAsync("me/bard", options, cancellationToken: Cancellation))
+            Assert.Equal(expected, gpt.Generate("ab", Options, Cancellation));
+
+        sandbox.Hub.Requests.Clear();
+        using (var gpt = GPT.FromPretrained("me/bard", options with { LocalFilesOnly = true }))
+            Assert.Equal(expected, gpt.Generate("ab", Options, Cancellation));
+        Assert.Empty(sandbox.Hub.Requests);
+    }
+
+    [Fact]
+    public async Task The_program_downloads_what_the_environment_names()
+    {
+        await using var sandbox = await HubSandbox.StartAsync();
+        await UploadAsync(sandbox, Path.Combine(sandbox.Root, "model"), "me/bard");
+        var start = new ProcessStartInfo("dotnet", [Samples.Nanogpt.Program, "download", "me/bard"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["HF_ENDPOINT"] = sandbox.Hub.Address.AbsoluteUri;
+        start.Environment["HF_HUB_CACHE"] = sandbox.Cache;
+        start.Environment["HF_TOKEN"] = LoopbackHub.Token;
+        start.Environment["HF_HUB_OFFLINE"] = "0";
+        using var program = Process.Start(start)!;
+        var errors = program.StandardError.ReadToEndAsync(Cancellation);
+        var output = await program.StandardOutput.ReadToEndAsync(Cancellation);
+        await program.WaitForExitAsync(Cancellation);
+        Assert.True(program.ExitCode == 0, output + await errors);
+        Assert.Equal(new HubCache(sandbox.Cache).Scan().Single().Revisions.Single().Path, output.Trim().Split('\n')[^1].Trim());
+        Assert.DoesNotContain(LoopbackHub.Token, output + await errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Options_don_t_show_their_token() =>
+        Assert.DoesNotContain(LoopbackHub.Token, new PretrainedOptions { Token = LoopbackHub.Token }.ToString(), StringComparison.Ordinal);
+
+    private static async Task<string> UploadAsync(HubSandbox sandbox, string folder, string model)
+    {
+        var tokenizer = new CharacterTokenizer("abcdefgh \n".EnumerateRunes());
+        using var gpt = new GPT(new GPTConfig { NLayer = 2, NHead = 2, NEmbd = 32, BlockSize = 64, VocabSize = tokenizer.VocabSize }, tokenizer);
+        gpt.SavePretrained(folder);
+        new HubModelCard { Name = "Bard", ValidationLoss = 2.1 }.WriteTo(folder);
+        using var client = sandbox.Client(token: LoopbackHub.Token);
+        await client.UploadFolderAsync(folder, model, cancellationToken: Cancellation);
+        return gpt.Generate("ab", Options, Cancellation);
+    }
+}
