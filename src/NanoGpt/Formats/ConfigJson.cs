@@ -13,7 +13,7 @@ internal static class ConfigJson
     public const string FileName = "config.json";
 
     /// <summary>The largest config.json that is read, in bytes. Real ones have about one thousand.</summary>
-    public const int MaxLength = 1 << 20;
+    public const int MaxLength = 256 << 10;
 
     private static readonly (string Name, ActivationFunction Function)[] Activations =
     [
