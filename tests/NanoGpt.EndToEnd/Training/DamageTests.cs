@@ -16,7 +16,7 @@ public sealed class DamageTests : IDisposable
     {
         var each = SmallRun.IsLong ? 1000 : 10;
         var outDir = Path.Combine(_folder.FullName, "out");
-        SmallRun.Train(SmallRun.Options(outDir, maxIters: 3) with { EvalInterval = 1000 });
+        SmallRun.Train(SmallRun.Options(outDir, maxIters: 4) with { EvalInterval = 1000 });
         var newest = Checkpoint.FindNewest(outDir)!;
         var previous = Path.Combine(outDir, "ckpt-00000003");
         Assert.Equal(4, newest.Iteration);
@@ -42,7 +42,7 @@ public sealed class DamageTests : IDisposable
     {
         var outDir = Path.Combine(_folder.FullName, "out");
         SmallRun.Train(SmallRun.Options(outDir, maxIters: 3));
-        var file = Path.Combine(outDir, "ckpt-00000004", "model.safetensors");
+        var file = Path.Combine(outDir, "ckpt-00000003", "model.safetensors");
         File.WriteAllBytes(file, Flipped(File.ReadAllBytes(file), 8 * 5000));
         using var gpt = SmallRun.NewModel();
         using var data = SmallRun.NewData(gpt.Tokenizer);
