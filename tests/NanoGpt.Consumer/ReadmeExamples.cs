@@ -1,6 +1,5 @@
 // The code of README.md.
 
-using Microsoft.Extensions.AI;
 using NanoGpt.Data;
 
 namespace NanoGpt.Consumer;
@@ -26,17 +25,6 @@ internal static class ReadmeExamples
 
         Console.WriteLine($"validation loss {result.BestValLoss:F3}");
         gpt.SavePretrained("out/final");   // a folder that transformers opens too
-        #endregion
-    }
-
-    public static async Task Chat()
-    {
-        #region chat
-        using var gpt = GPT.FromPretrained("out/final");
-        using IChatClient chat = gpt.AsChatClient();
-
-        await foreach (var update in chat.GetStreamingResponseAsync("Who are you?", new() { MaxOutputTokens = 60 }))
-            Console.Write(update.Text);
         #endregion
     }
 }

@@ -1,7 +1,5 @@
 // Links between the pages, and from them to files of the repository. Addresses outside are not asked.
 
-using NanoGpt.EndToEnd.Package;
-
 namespace NanoGpt.EndToEnd.Docs;
 
 public sealed class LinkTests
@@ -12,27 +10,6 @@ public sealed class LinkTests
         var dead = MarkdownPage.All.SelectMany(page => page.Links.Where(link => !Leads(page, link)).Select(link => $"{page.Name}: {link}")).ToList();
         Assert.True(dead.Count == 0, string.Join('\n', dead));
         Assert.NotEmpty(MarkdownPage.All.SelectMany(page => page.Links)); // a reader that sees no link would find none dead
-    }
-
-    [Fact]
-    public void Each_page_of_docs_can_be_reached_from_README()
-    {
-        var byPath = MarkdownPage.All.ToDictionary(page => page.Path);
-        var found = new HashSet<string>();
-        var waiting = new Queue<string>([Repository.File("README.md")]);
-        while (waiting.TryDequeue(out var path))
-        {
-            if (!found.Add(path) || !byPath.TryGetValue(path, out var page)) continue;
-            foreach (var link in page.Links.Where(IsRelative))
-            {
-                var target = Target(page, link).Path;
-                if (Directory.Exists(target)) Directory.GetFiles(target, "*.md").ToList().ForEach(waiting.Enqueue);
-                else waiting.Enqueue(target);
-            }
-        }
-
-        var lost = MarkdownPage.All.Where(p => p.Name.StartsWith("docs/", StringComparison.Ordinal) && !found.Contains(p.Path)).Select(p => p.Name);
-        Assert.Empty(lost);
     }
 
     private static bool IsRelative(string link) => !link.Contains("://", StringComparison.Ordinal) && !link.StartsWith("mailto:", StringComparison.Ordinal);
