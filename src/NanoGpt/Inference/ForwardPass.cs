@@ -100,6 +100,7 @@ internal sealed unsafe class ForwardPass : IDisposable
     public void Dispose()
     {
         foreach (var part in new[] { _residual, _normal, _qkv, _inner, _branch, _outputs, _logits }) part.Dispose();
+        _linear.Dispose();
         _attention.Dispose();
     }
 

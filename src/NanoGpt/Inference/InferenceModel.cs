@@ -39,6 +39,9 @@ internal sealed class InferenceModel : IDisposable
 
     public WeightPrecision Precision { get; }
 
+    /// <summary>Threads that share a pass.</summary>
+    public int Threads => _team.Size;
+
     /// <summary>The arithmetic in use.</summary>
     public Kernels Kernels { get; }
 

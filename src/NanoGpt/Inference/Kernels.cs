@@ -1,6 +1,9 @@
 // The arithmetic of the engine behind one abstract class, so that the instruction set is chosen once, by what the
 // processor has, and tests can choose each. Knows rows of numbers, no model.
 
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>One implementation of the engine's arithmetic. Stateless, so safe to share.</summary>
@@ -40,6 +43,24 @@ internal abstract unsafe class Kernels
     public abstract void MultiplyAdd(
         float* a, nint aStride, int rows, Panels panels, int panelCount, int columnPairs, float* destination, nint destinationStride);
 
+    /// <summary>destination += a * panels for one block of columns, at most <see cref="QuantizedRows.BlockColumns"/>.</summary>
+    /// <param name="a">First row and block.</param>
+    /// <param name="rows">Rows of a and of the destination.</param>
+    /// <param name="panels">First panel, at the block's first column.</param>
+    /// <param name="panelCount">Panels to multiply with.</param>
+    /// <param name="columnPairs">Half the number of columns.</param>
+    /// <param name="destination">First row: panelCount * PanelWidth values.</param>
+    /// <param name="destinationStride">From one row of the destination to the next, in floats.</param>
+    public abstract void MultiplyAddQuantized(
+        QuantizedRows a, int rows, QuantizedPanels panels, int panelCount, int columnPairs, float* destination, nint destinationStride);
+
+    /// <summary>Rounds a row to 16 bits, block by block.</summary>
+    /// <param name="x">The row; what lies behind its length, up to <see cref="PaddedLength"/>, is zero.</param>
+    /// <param name="length">Values in the row.</param>
+    /// <param name="values">Room for <see cref="PaddedLength"/> values.</param>
+    /// <param name="scales">Gets the scale of each block: NaN where the block has a value that is not finite.</param>
+    public abstract void Quantize(float* x, int length, short* values, float* scales);
+
     /// <summary>output = (x - mean) / sqrt(variance + epsilon) * weight + bias.</summary>
     /// <param name="x">The values.</param>
     /// <param name="weight">As many values.</param>
@@ -64,9 +85,9 @@ internal abstract unsafe class Kernels
     private static List<Kernels> FindSupported()
     {
         var supported = new List<Kernels>();
-        if (Simd512.IsSupported) supported.Add(new SimdKernels<Simd512, System.Runtime.Intrinsics.Vector512<float>>("AVX-512"));
-        if (Simd256.IsSupported) supported.Add(new SimdKernels<Simd256, System.Runtime.Intrinsics.Vector256<float>>("AVX2"));
-        supported.Add(new SimdKernels<SimdPortable, System.Numerics.Vector<float>>("portable"));
+        if (Simd512.IsSupported) supported.Add(new SimdKernels<Simd512, Vector512<float>, Vector512<short>, Vector512<int>>("AVX-512"));
+        if (Simd256.IsSupported) supported.Add(new SimdKernels<Simd256, Vector256<float>, Vector256<short>, Vector256<int>>("AVX2"));
+        supported.Add(new SimdKernels<SimdPortable, Vector<float>, Vector<short>, Vector<int>>("portable"));
         return supported;
     }
 }

@@ -3,10 +3,10 @@
 namespace NanoGpt.Inference;
 
 /// <summary>Applies linear layers. Holds the loop's arguments, so serves one pass at a time.</summary>
-internal sealed unsafe class LinearProduct
+internal sealed unsafe class LinearProduct : IDisposable
 {
     // A block of a panel (256 columns) stays in the first-level cache while up to 96 rows, which stay in the second, pass by.
-    private const int BlockColumnPairs = 128;
+    private const int BlockColumnPairs = QuantizedRows.BlockColumns / 2;
     private const int BlockRows = 96;
 
     /// <summary>Multiplications in a round that pay for handing it out.</summary>
@@ -17,17 +17,20 @@ internal sealed unsafe class LinearProduct
     private readonly Kernels _kernels;
     private readonly WorkerTeam _team;
     private readonly Action<int, int> _multiplyPanels;
+    private readonly Action<int, int> _quantizeRow;
     private Linear _layer = null!;
     private Rows _input = null!;
     private Rows _output = null!;
     private ActivationFunction? _activation;
     private int _rowCount;
     private int _panelsInRound;
+    private NativeBuffer? _quantized;
+    private NativeBuffer? _scales;
 
     public LinearProduct(Kernels kernels, WorkerTeam team)
     {
         (_kernels, _team) = (kernels, team);
-        _multiplyPanels = MultiplyPanels;
+        (_multiplyPanels, _quantizeRow) = (MultiplyPanels, QuantizeRow);
     }
 
     /// <summary>(R, in) -> (R, out).</summary>
@@ -35,11 +38,19 @@ internal sealed unsafe class LinearProduct
     {
         (_layer, _input, _rowCount, _output, _activation) = (linear, from, rows, to, then);
         var matrix = linear.Matrix;
+        if (matrix.Precision == WeightPrecision.Int8) QuantizeInput();
+
         var panelWork = (long)rows * matrix.PanelWidth * matrix.Inputs;
         var fewest = (int)Math.Min(matrix.PanelCount, SmallestRound / panelWork + 1);
         var even = (matrix.PanelCount - 1) / (_team.Size * RoundsForEachThread) + 1;
         _panelsInRound = (Math.Max(fewest, even) + 3) / 4 * 4; // A single row takes four panels at a time.
         _team.For((matrix.PanelCount - 1) / _panelsInRound + 1, panelWork * matrix.PanelCount, _multiplyPanels);
+    }
+
+    public void Dispose()
+    {
+        _quantized?.Dispose();
+        _scales?.Dispose();
     }
 
     private void MultiplyPanels(int round, int worker)
@@ -56,7 +67,8 @@ internal sealed unsafe class LinearProduct
             else new ReadOnlySpan<float>(_layer.Bias.Floats + column, width).CopyTo(values);
         }
 
-        if (_rowCount == 1) MultiplyRow(first, count, column);
+        if (_layer.Matrix.Precision == WeightPrecision.Int8) MultiplyQuantized(first, count, column);
+        else if (_rowCount == 1) MultiplyRow(first, count, column);
         else MultiplyBlocks(first, count, column);
 
         if (_activation is not { } function) return;
@@ -86,5 +98,49 @@ internal sealed unsafe class LinearProduct
                 }
             }
         }
+    }
+
+    private void MultiplyQuantized(int firstPanel, int panelCount, int column)
+    {
+        // Alone, a row wants each panel as one stream from end to end; in company, rows share a block that is in the cache.
+        var panelsTogether = _rowCount == 1 ? 4 : panelCount;
+        for (var row = 0; row < _rowCount; row += BlockRows)
+        {
+            for (var p = 0; p < panelCount; p += panelsTogether)
+                MultiplyQuantized(row, Math.Min(BlockRows, _rowCount - row), firstPanel + p, Math.Min(panelsTogether, panelCount - p), column + p * _layer.Matrix.PanelWidth);
+        }
+    }
+
+    private void MultiplyQuantized(int row, int rows, int firstPanel, int panelCount, int column)
+    {
+        var matrix = _layer.Matrix;
+        for (var pair = 0; pair < matrix.ColumnPairs; pair += BlockColumnPairs)
+        {
+            _kernels.MultiplyAddQuantized(
+                QuantizedInput.From(row, pair / BlockColumnPairs), rows,
+                matrix.QuantizedPanels.From(firstPanel, (nint)pair * matrix.PairStride), panelCount,
+                Math.Min(BlockColumnPairs, matrix.ColumnPairs - pair), _output[row] + column, _output.Stride);
+        }
+    }
+
+    private QuantizedRows QuantizedInput => new((short*)_quantized!.Bytes, _input.Stride, _scales!.Floats, ScaleStride);
+
+    private int ScaleStride => (_input.Width - 1) / QuantizedRows.BlockColumns + 1;
+
+    private void QuantizeInput()
+    {
+        Reserve(ref _quantized, (long)_rowCount * _input.Stride * sizeof(short));
+        Reserve(ref _scales, (long)_rowCount * ScaleStride * sizeof(float));
+        _team.For(_rowCount, 4L * _rowCount * _input.Width, _quantizeRow);
+    }
+
+    private void QuantizeRow(int row, int worker) => _kernels.Quantize(
+        _input[row], _input.Width, (short*)_quantized!.Bytes + (nint)row * _input.Stride, _scales!.Floats + (nint)row * ScaleStride);
+
+    private static void Reserve(ref NativeBuffer? buffer, long length)
+    {
+        if (buffer is not null && buffer.Length >= length) return;
+        buffer?.Dispose();
+        buffer = new NativeBuffer(length);
     }
 }

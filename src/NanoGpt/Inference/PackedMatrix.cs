@@ -8,18 +8,20 @@ namespace NanoGpt.Inference;
 internal sealed unsafe class PackedMatrix : IDisposable
 {
     private readonly NativeBuffer _buffer;
+    private readonly NativeBuffer? _scales;
 
     private PackedMatrix(int outputs, int inputs, int panelWidth, WeightPrecision precision)
     {
-        Outputs = outputs;
-        Inputs = inputs;
-        PanelWidth = panelWidth;
+        (Outputs, Inputs, PanelWidth, Precision) = (outputs, inputs, panelWidth, precision);
         PanelCount = (outputs + panelWidth - 1) / panelWidth;
-        var weightSize = precision == WeightPrecision.Float32 ? sizeof(float) : sizeof(ushort);
-        PairStride = 2 * panelWidth * weightSize;
-        var stride = (nint)ColumnPairs * PairStride;
-        _buffer = new NativeBuffer(checked(PanelCount * (long)stride));
-        Panels = new Panels(_buffer.Bytes, stride, precision);
+        PairStride = 2 * panelWidth * precision switch
+        {
+            WeightPrecision.Float32 => sizeof(float),
+            WeightPrecision.BFloat16 => sizeof(ushort),
+            _ => sizeof(sbyte),
+        };
+        _buffer = new NativeBuffer(checked(PanelCount * (long)PanelStride));
+        if (precision == WeightPrecision.Int8) _scales = NativeBuffer.OfFloats(PanelCount * (long)panelWidth);
     }
 
     /// <summary>Rows of the [out, in] matrix.</summary>
@@ -28,20 +30,31 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Columns of the [out, in] matrix.</summary>
     public int Inputs { get; }
 
-    /// <summary>Half the number of columns, rounded up.</summary>
-    public int ColumnPairs => (Inputs + 1) / 2;
+    /// <summary>How each weight is stored.</summary>
+    public WeightPrecision Precision { get; }
 
+    /// <summary>Outputs in a panel.</summary>
     public int PanelWidth { get; }
 
+    /// <summary>Panels, the last one filled up with zeros.</summary>
     public int PanelCount { get; }
+
+    /// <summary>Half the number of columns, rounded up.</summary>
+    public int ColumnPairs => (Inputs + 1) / 2;
 
     /// <summary>Bytes of two columns of a panel.</summary>
     public int PairStride { get; }
 
-    public Panels Panels { get; }
+    /// <summary>The panels of float weights.</summary>
+    public Panels Panels => new(_buffer.Bytes, PanelStride, Precision);
+
+    /// <summary>The panels of int8 weights.</summary>
+    public QuantizedPanels QuantizedPanels => new((sbyte*)_buffer.Bytes, PanelStride, _scales!.Floats, PanelWidth);
 
     /// <summary>Bytes of memory held.</summary>
-    public long Bytes => _buffer.Length;
+    public long Bytes => _buffer.Length + (_scales?.Length ?? 0);
+
+    private nint PanelStride => (nint)ColumnPairs * PairStride;
 
     /// <summary>Packs a matrix, sharing the work among <paramref name="team"/>.</summary>
     public static PackedMatrix Pack(WeightTensor weight, WeightPrecision precision, int panelWidth, WorkerTeam team)
@@ -54,46 +67,27 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Writes one row of the [out, in] matrix as float32: the embedding of an id.</summary>
     public void CopyRow(int row, float* destination)
     {
-        var panel = Panels.Data + row / PanelWidth * Panels.Stride;
+        var panel = _buffer.Bytes + row / PanelWidth * PanelStride;
         var lane = row % PanelWidth;
-        if (Panels.Precision == WeightPrecision.Float32)
+        switch (Precision)
         {
-            for (var c = 0; c < Inputs; c++) destination[c] = ((float*)panel)[(long)c * PanelWidth + lane];
-        }
-        else
-        {
-            var halves = (ushort*)panel;
-            for (var c = 0; c < Inputs; c++)
-                destination[c] = BitConverter.UInt32BitsToSingle((uint)halves[((long)(c / 2) * PanelWidth + lane) * 2 + c % 2] << 16);
-        }
-    }
-
-    public void Dispose() => _buffer.Dispose();
-
-    private void PackPanel(WeightTensor weight, int panel)
-    {
-        var firstRow = panel * PanelWidth;
-        var rows = Math.Min(PanelWidth, Outputs - firstRow);
-        using var copy = NativeBuffer.OfFloats((long)rows * Inputs);
-        weight.CopyRows(copy.Floats, firstRow, rows);
-
-        var destination = Panels.Data + panel * Panels.Stride;
-        for (var lane = 0; lane < rows; lane++)
-        {
-            var source = copy.Floats + (long)lane * Inputs;
-            if (Panels.Precision == WeightPrecision.Float32) PackLane(source, (float*)destination, lane);
-            else PackLane(source, (ushort*)destination, lane);
+            case WeightPrecision.Float32:
+                for (var c = 0; c < Inputs; c++) destination[c] = ((float*)panel)[(long)c * PanelWidth + lane];
+                break;
+            case WeightPrecision.BFloat16:
+                for (var c = 0; c < Inputs; c++)
+                    destination[c] = BitConverter.UInt32BitsToSingle((uint)((ushort*)panel)[PairedIndex(c, lane)] << 16);
+                break;
+            default:
+                for (var c = 0; c < Inputs; c++) destination[c] = ((sbyte*)panel)[PairedIndex(c, lane)] * _scales!.Floats[row];
+                break;
         }
     }
 
-    private void PackLane(float* source, float* panel, int lane)
+    public void Dispose()
     {
-        for (var c = 0; c < Inputs; c++) panel[(long)c * PanelWidth + lane] = source[c];
-    }
-
-    private void PackLane(float* source, ushort* panel, int lane)
-    {
-        for (var c = 0; c < Inputs; c++) panel[((long)(c / 2) * PanelWidth + lane) * 2 + c % 2] = RoundToBFloat16(source[c]);
+        _buffer.Dispose();
+        _scales?.Dispose();
     }
 
     /// <summary>The upper half of a float32, rounded to nearest even; a NaN stays one.</summary>
@@ -102,5 +96,44 @@ internal sealed unsafe class PackedMatrix : IDisposable
         var bits = BitConverter.SingleToUInt32Bits(value);
         if (float.IsNaN(value)) return (ushort)((bits >> 16) | 0x40);
         return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    /// <summary>Place of a weight in a panel of pairs: [column / 2][output][column % 2].</summary>
+    private long PairedIndex(int column, int lane) => ((long)(column / 2) * PanelWidth + lane) * 2 + column % 2;
+
+    private void PackPanel(WeightTensor weight, int panel)
+    {
+        var firstRow = panel * PanelWidth;
+        var rows = Math.Min(PanelWidth, Outputs - firstRow);
+        using var copy = NativeBuffer.OfFloats((long)rows * Inputs);
+        weight.CopyRows(copy.Floats, firstRow, rows);
+
+        var destination = _buffer.Bytes + panel * PanelStride;
+        for (var lane = 0; lane < rows; lane++)
+        {
+            var source = new ReadOnlySpan<float>(copy.Floats + (long)lane * Inputs, Inputs);
+            switch (Precision)
+            {
+                case WeightPrecision.Float32:
+                    for (var c = 0; c < source.Length; c++) ((float*)destination)[(long)c * PanelWidth + lane] = source[c];
+                    break;
+                case WeightPrecision.BFloat16:
+                    for (var c = 0; c < source.Length; c++) ((ushort*)destination)[PairedIndex(c, lane)] = RoundToBFloat16(source[c]);
+                    break;
+                default:
+                    PackInt8(source, (sbyte*)destination, lane, out _scales!.Floats[firstRow + lane]);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Rounds a row to multiples of a scale that its largest weight is 127 times of.</summary>
+    private void PackInt8(ReadOnlySpan<float> source, sbyte* panel, int lane, out float scale)
+    {
+        var largest = 0f;
+        foreach (var weight in source) largest = MathF.Max(largest, MathF.Abs(weight));
+        scale = largest / sbyte.MaxValue; // NaN where a weight is: the logits will tell.
+        var factor = largest > 0 ? sbyte.MaxValue / largest : 0f;
+        for (var c = 0; c < source.Length; c++) panel[PairedIndex(c, lane)] = (sbyte)MathF.Round(source[c] * factor);
     }
 }

@@ -7,7 +7,7 @@ using System.Runtime.Intrinsics.X86;
 namespace NanoGpt.Inference;
 
 /// <summary>8 lanes of float32 with AVX2 and FMA.</summary>
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>, IIntegerSimd<Vector256<float>, Vector256<short>, Vector256<int>>
 {
     public static bool IsSupported => Avx2.IsSupported && Fma.IsSupported;
 
@@ -69,4 +69,26 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(byte* address) => Sse.Prefetch0(address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> LoadWeights(sbyte* source) => Avx2.ConvertToVector256Int16(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> BroadcastPair(short* source) => Vector256.Create(*(int*)source).AsInt16();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> MultiplyAddPairs(Vector256<short> weights, Vector256<short> activations, Vector256<int> sum) =>
+        AvxVnni.IsSupported
+            ? AvxVnni.MultiplyWideningAndAdd(sum, weights, activations)
+            : sum + Avx2.MultiplyAddAdjacent(weights, activations);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ToFloat(Vector256<int> value) => Vector256.ConvertToSingle(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRounded(Vector256<float> value, short* destination)
+    {
+        var rounded = Avx.ConvertToVector256Int32(value);
+        Sse2.PackSignedSaturate(rounded.GetLower(), rounded.GetUpper()).Store(destination);
+    }
 }

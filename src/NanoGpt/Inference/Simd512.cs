@@ -7,7 +7,7 @@ using System.Runtime.Intrinsics.X86;
 namespace NanoGpt.Inference;
 
 /// <summary>16 lanes of float32 with AVX-512 F.</summary>
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>, IIntegerSimd<Vector512<float>, Vector512<short>, Vector512<int>>
 {
     public static bool IsSupported => Avx512F.IsSupported && Avx512BW.IsSupported;
 
@@ -69,4 +69,21 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(byte* address) => Sse.Prefetch0(address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> LoadWeights(sbyte* source) => Avx512BW.ConvertToVector512Int16(Vector256.Load(source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> BroadcastPair(short* source) => Vector512.Create(*(int*)source).AsInt16();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> MultiplyAddPairs(Vector512<short> weights, Vector512<short> activations, Vector512<int> sum) =>
+        sum + Avx512BW.MultiplyAddAdjacent(weights, activations);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ToFloat(Vector512<int> value) => Vector512.ConvertToSingle(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRounded(Vector512<float> value, short* destination) =>
+        Avx512F.ConvertToVector256Int16WithSaturation(Avx512F.ConvertToVector512Int32(value)).Store(destination);
 }

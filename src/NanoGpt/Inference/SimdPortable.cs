@@ -6,7 +6,7 @@ using System.Runtime.CompilerServices;
 namespace NanoGpt.Inference;
 
 /// <summary>As many lanes of float32 as the hardware's plain vectors have.</summary>
-internal readonly unsafe struct SimdPortable : ISimd<Vector<float>>
+internal readonly unsafe struct SimdPortable : ISimd<Vector<float>>, IIntegerSimd<Vector<float>, Vector<short>, Vector<int>>
 {
     public static int Width => Vector<float>.Count;
 
@@ -73,5 +73,31 @@ internal readonly unsafe struct SimdPortable : ISimd<Vector<float>>
     public static void Prefetch(byte* address)
     {
         // No portable hint; the hardware's own prefetcher sees sequential reads.
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<short> LoadWeights(sbyte* source)
+    {
+        Vector.Widen(Unsafe.ReadUnaligned<Vector<sbyte>>(source), out var weights, out _);
+        return weights;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<short> BroadcastPair(short* source) => Vector.AsVectorInt16(new Vector<int>(*(int*)source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<int> MultiplyAddPairs(Vector<short> weights, Vector<short> activations, Vector<int> sum)
+    {
+        var (w, a) = (Vector.AsVectorInt32(weights), Vector.AsVectorInt32(activations));
+        var even = Vector.ShiftRightArithmetic(Vector.ShiftLeft(w, 16), 16) * Vector.ShiftRightArithmetic(Vector.ShiftLeft(a, 16), 16);
+        return sum + even + Vector.ShiftRightArithmetic(w, 16) * Vector.ShiftRightArithmetic(a, 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<float> ToFloat(Vector<int> value) => Vector.ConvertToSingle(value);
+
+    public static void StoreRounded(Vector<float> value, short* destination)
+    {
+        for (var i = 0; i < Vector<float>.Count; i++) destination[i] = (short)MathF.Round(value[i]);
     }
 }
