@@ -78,9 +78,10 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>, IIntegerSimd<
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> MultiplyAddPairs(Vector256<short> weights, Vector256<short> activations, Vector256<int> sum) =>
-        AvxVnni.IsSupported
-            ? AvxVnni.MultiplyWideningAndAdd(sum, weights, activations)
-            : sum + Avx2.MultiplyAddAdjacent(weights, activations);
+#if NET10_0_OR_GREATER // a preview feature before
+        AvxVnni.IsSupported ? AvxVnni.MultiplyWideningAndAdd(sum, weights, activations) :
+#endif
+        sum + Avx2.MultiplyAddAdjacent(weights, activations);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ToFloat(Vector256<int> value) => Vector256.ConvertToSingle(value);
