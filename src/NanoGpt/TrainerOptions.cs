@@ -84,8 +84,11 @@ public sealed record TrainerOptions
     public int? BlockSize { get; init; }
 
     /// <summary>The highest learning rate (<c>learning_rate</c>).</summary>
-    /// <value>Default 6e-4. At least 0.</value>
-    public double LearningRate { get; init; } = 6e-4;
+    /// <value>
+    /// Default null: 6e-4 times the square root of 768 / n_embd, which is nanoGPT's 6e-4 for GPT-2's width; narrower models
+    /// bear more (docs/decisions/008-default-learning-rate.md). At least 0.
+    /// </value>
+    public double? LearningRate { get; init; }
 
     /// <summary>The last step's number (<c>max_iters</c>). nanoGPT counts from 0, so one step more than this is taken.</summary>
     /// <value>Default 600,000. At least 0.</value>
@@ -223,7 +226,7 @@ public sealed record TrainerOptions
 
         foreach (var (name, value) in new[]
         {
-            ("learning_rate", LearningRate), ("min_lr", MinLr ?? 0), ("weight_decay", WeightDecay), ("grad_clip", GradClip),
+            ("learning_rate", LearningRate ?? 0), ("min_lr", MinLr ?? 0), ("weight_decay", WeightDecay), ("grad_clip", GradClip),
             ("max_seconds", MaxSeconds), ("skip_outliers", SkipOutliers),
         })
         {
@@ -236,7 +239,7 @@ public sealed record TrainerOptions
         }
 
         if (!(WsdDecayFraction > 0 && WsdDecayFraction <= 1)) yield return $"wsd_decay_fraction is {Text(WsdDecayFraction)}, must be above 0 and at most 1";
-        if (MinLr > LearningRate) yield return $"min_lr ({Text(MinLr.Value)}) is above learning_rate ({Text(LearningRate)})";
+        if (MinLr > LearningRate) yield return $"min_lr ({Text(MinLr.Value)}) is above learning_rate ({Text(LearningRate!.Value)})";
         if (DecayLr && LrDecayIters < WarmupIters) yield return $"lr_decay_iters ({LrDecayIters}) is below warmup_iters ({WarmupIters})";
         if (!Enum.IsDefined(LrSchedule)) yield return $"lr_schedule is {(int)LrSchedule}, not a known one";
         if (Dtype is not (null or NanoGpt.Dtype.Float32 or NanoGpt.Dtype.BFloat16 or NanoGpt.Dtype.Float16))

@@ -8,7 +8,7 @@ internal static class LearningRate
     /// <summary>The learning rate of step <paramref name="iteration"/>, counted from 0.</summary>
     public static double At(int iteration, TrainerOptions options)
     {
-        var (peak, least) = (options.LearningRate, options.MinLr!.Value);
+        var (peak, least) = (options.LearningRate!.Value, options.MinLr!.Value);
         int warmup = options.WarmupIters!.Value, end = options.LrDecayIters!.Value;
 
         if (!options.DecayLr) return peak;

@@ -23,7 +23,7 @@ internal static class OptionTable
         new("gradient_accumulation_steps", o => o.GradientAccumulationSteps, (o, v) => o with { GradientAccumulationSteps = v.IntOrNull() }),
         new("batch_size", o => o.BatchSize, (o, v) => o with { BatchSize = v.Int() }),
         new("block_size", o => o.BlockSize, (o, v) => o with { BlockSize = v.IntOrNull() }),
-        new("learning_rate", o => o.LearningRate, (o, v) => o with { LearningRate = v.Double() }),
+        new("learning_rate", o => o.LearningRate, (o, v) => o with { LearningRate = v.DoubleOrNull() }),
         new("max_iters", o => o.MaxIters, (o, v) => o with { MaxIters = v.Int() }),
         new("decay_lr", o => o.DecayLr, (o, v) => o with { DecayLr = v.Bool() }),
         new("lr_schedule", o => Lower(o.LrSchedule), (o, v) => o with { LrSchedule = v.Choice<LearningRateSchedule>() }),

@@ -63,7 +63,7 @@ internal static class Preflight
         }
 
         if (options.DecayLr && options.WarmupIters > options.MaxIters)
-            yield return $"warmup_iters ({options.WarmupIters}) is above max_iters ({options.MaxIters}): the learning rate never reaches {options.LearningRate.ToString(CultureInfo.InvariantCulture)}";
+            yield return $"warmup_iters ({options.WarmupIters}) is above max_iters ({options.MaxIters}): the learning rate never reaches {options.LearningRate!.Value.ToString(CultureInfo.InvariantCulture)}";
         if (options.DecayLr && options.LrSchedule != LearningRateSchedule.Constant && options.LrDecayIters < options.MaxIters)
             yield return $"lr_decay_iters ({options.LrDecayIters}) is below max_iters ({options.MaxIters}): the last steps are taken with min_lr";
     }

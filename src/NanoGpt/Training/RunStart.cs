@@ -13,6 +13,7 @@ internal static class RunStart
 {
     private const int GpuAccumulationSteps = 40; // nanoGPT's default, 5 * 8
     private const int LongestWarmup = 2000;      // nanoGPT's default
+    private const double Gpt2LearningRate = 6e-4; // nanoGPT's default, for GPT-2 124M
 
     /// <exception cref="ArgumentException">The options don't fit the model, the data or the device.</exception>
     /// <exception cref="CheckpointException">The output folder cannot be used, or there is nothing whole to resume from.</exception>
@@ -74,13 +75,15 @@ internal static class RunStart
         if (!isGpu && options.Dtype == Dtype.Float16)
             throw new ArgumentException("dtype is float16 and the device a CPU, where it takes minutes a step. Use bfloat16: the same range as float32, and fast.");
 
+        var learningRate = options.LearningRate ?? Gpt2LearningRate * Math.Sqrt((double)GPTConfig.Gpt2.NEmbd / config.NEmbd);
         return options with
         {
             BlockSize = options.BlockSize ?? config.BlockSize,
             GradientAccumulationSteps = options.GradientAccumulationSteps ?? (isGpu ? GpuAccumulationSteps : 1),
             WarmupIters = options.WarmupIters ?? Math.Min(LongestWarmup, options.MaxIters / 10),
             LrDecayIters = options.LrDecayIters ?? Math.Max(options.MaxIters, options.WarmupIters ?? 0),
-            MinLr = options.MinLr ?? options.LearningRate / 10,
+            LearningRate = learningRate,
+            MinLr = options.MinLr ?? learningRate / 10,
             Dtype = options.Dtype ?? Dtype.Float32,
         };
     }
