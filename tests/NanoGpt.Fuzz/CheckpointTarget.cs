@@ -1,5 +1,6 @@
 // .pt files: the zip as bytes, the pickle as bytes and as opcodes inside a zip that is whole, and bare pickles of meta.pkl.
 
+using System.Text;
 using NanoGpt.Formats;
 
 namespace NanoGpt.Fuzz;
@@ -105,7 +106,8 @@ internal sealed unsafe class CheckpointTarget : FuzzTarget
             var snippet = Mutator.Pick(Snippets, random);
             var repeats = random.Next(200) == 0 ? 20_000 : random.Next(10) == 0 ? 50 : 1;
             if (random.Next(2) == 0) bytes.RemoveRange(at, Math.Min(random.Next(16), bytes.Count - at));
-            bytes.InsertRange(at, Enumerable.Repeat(snippet, repeats).SelectMany(text => text.Select(c => (byte)c)).Take(MaxGrowth));
+            var grown = string.Concat(Enumerable.Repeat(snippet, Math.Min(repeats, MaxGrowth / snippet.Length)));
+            bytes.InsertRange(at, Encoding.Latin1.GetBytes(grown));
         }
 
         return [.. bytes];

@@ -1,6 +1,8 @@
 // One reader under attack: how its inputs are made, what it may do with them, and how much memory it may take for each.
 // The same number and seed always make the same input, so a finding is named by two numbers.
 
+using System.Diagnostics;
+
 namespace NanoGpt.Fuzz;
 
 /// <summary>Makes inputs for one kind of file and runs its reader on them.</summary>
@@ -24,12 +26,14 @@ internal abstract class FuzzTarget
     /// <exception cref="ModelFormatException">The input was refused, as most should be.</exception>
     public abstract void Read(byte[] input);
 
-    /// <summary>Runs one input. Returns whether it was accepted; throws what no reader may throw.</summary>
-    public bool Run(int seed, long number, out long allocated)
+    /// <summary>Runs one input.</summary>
+    /// <exception cref="FuzzFinding">The reader did what no reader may do.</exception>
+    public FuzzOutcome Run(int seed, long number)
     {
         var input = Make(RandomOf(seed, number));
         var accepted = false;
         var before = GC.GetAllocatedBytesForCurrentThread();
+        var started = Stopwatch.GetTimestamp();
         try
         {
             Read(input);
@@ -44,9 +48,10 @@ internal abstract class FuzzTarget
             throw new FuzzFinding($"seed {seed}, input {number}: {e.GetType().Name}: {e.Message}", input, e);
         }
 
-        allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        var elapsed = Stopwatch.GetElapsedTime(started);
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         if (allocated > MaxAllocation) throw new FuzzFinding($"seed {seed}, input {number}: {allocated} bytes allocated", input);
-        return accepted;
+        return new FuzzOutcome(accepted, allocated, elapsed);
     }
 
     /// <summary>A generator for one input: SplitMix64's finalizer over seed and number, so that neighbours have nothing in common.</summary>
@@ -67,6 +72,9 @@ internal abstract class FuzzTarget
         if (!condition) throw new InvalidOperationException($"accepted, but {what}");
     }
 }
+
+/// <summary>What reading one input came to.</summary>
+internal readonly record struct FuzzOutcome(bool Accepted, long Allocated, TimeSpan Elapsed);
 
 /// <summary>An input that a reader answered with something else than a value or a ModelFormatException.</summary>
 internal sealed class FuzzFinding(string message, byte[] input, Exception? cause = null) : Exception(message, cause)

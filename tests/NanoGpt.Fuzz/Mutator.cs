@@ -38,11 +38,11 @@ internal static class Mutator
                 case 1 when at < bytes.Count: bytes[at] = (byte)random.Next(256); break;
                 case 2 when at < bytes.Count: bytes[at] = (byte)(random.Next(2) * 255); break;
                 case 3: bytes.RemoveRange(at, Math.Min(Length(random), bytes.Count - at)); break;
-                case 4: bytes.InsertRange(at, Enumerable.Repeat((byte)random.Next(256), Length(random))); break;
+                case 4: bytes.InsertRange(at, [.. Enumerable.Repeat((byte)random.Next(256), Length(random))]); break;
                 case 5: bytes.InsertRange(at, bytes.GetRange(at, Math.Min(Length(random), bytes.Count - at))); break; // repeat a range
                 case 6: // splice a range of another file
                     var from = random.Next(other.Length + 1);
-                    bytes.InsertRange(at, other.Skip(from).Take(Length(random)));
+                    bytes.InsertRange(at, other[from..Math.Min(other.Length, from + Length(random))]);
                     break;
                 case 7 when random.Next(4) == 0: bytes.RemoveRange(at, bytes.Count - at); break; // cut off
             }

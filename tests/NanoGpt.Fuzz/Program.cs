@@ -25,10 +25,10 @@ try
 {
     for (; done < count && clock.Elapsed < limit; done++)
     {
-        var started = clock.Elapsed;
-        if (target.Run(seed, first + done, out var allocated)) accepted++;
-        largest = Math.Max(largest, allocated);
-        if (clock.Elapsed - started > slowest) (slowest, slowestNumber) = (clock.Elapsed - started, first + done);
+        var outcome = target.Run(seed, first + done);
+        if (outcome.Accepted) accepted++;
+        largest = Math.Max(largest, outcome.Allocated);
+        if (outcome.Elapsed > slowest) (slowest, slowestNumber) = (outcome.Elapsed, first + done);
     }
 }
 catch (FuzzFinding finding)
