@@ -19,6 +19,7 @@ internal static class CommandList
         new ServeCommand(),
         new ConvertCommand(),
         new DownloadCommand(),
+        new UploadCommand(),
         new CacheCommand(),
         new DoctorCommand(),
     ];

@@ -46,9 +46,9 @@ internal sealed record ModelOptions
 }
 
 /// <summary>The Hub's reports as a progress bar.</summary>
-internal sealed class DownloadProgress(Screen screen) : IProgress<HubProgress>, IDisposable
+internal sealed class DownloadProgress(Screen screen, string what = "downloading") : IProgress<HubProgress>, IDisposable
 {
-    private readonly ProgressBar bar = new(screen, "downloading", Figures.Bytes);
+    private readonly ProgressBar bar = new(screen, what, Figures.Bytes);
 
     public void Report(HubProgress value) => bar.Report(value.BytesDone, value.BytesTotal ?? 0);
 
