@@ -13,6 +13,7 @@ internal static class CommandList
         new TrainCommand(),
         new FineTuneCommand(),
         new SampleCommand(),
+        new ChatCommand(),
         new EvalCommand(),
         new PlotCommand(),
         new BenchCommand(),
