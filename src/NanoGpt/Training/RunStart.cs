@@ -4,6 +4,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using NanoGpt.Formats;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
@@ -23,8 +24,8 @@ internal static class RunStart
         if (options.Device is { } name) gpt.To(name);
         var network = gpt.Network;
         var device = DeviceOf(network);
-        var isGpu = device.type != TorchSharp.DeviceType.CPU;
-        options = Complete(options, network.Config, isGpu);
+        var isGpu = device.type != DeviceType.CPU;
+        options = Complete(options, network.Config, device.type);
         Preflight.Check(options, network.Config, data);
 
         var voice = new RunVoice(progress, log);
@@ -70,10 +71,11 @@ internal static class RunStart
 
     /// <summary>The options with their nulls filled in.</summary>
     /// <exception cref="ArgumentException">The device cannot compute in the type asked for.</exception>
-    public static TrainerOptions Complete(TrainerOptions options, GPTConfig config, bool isGpu)
+    public static TrainerOptions Complete(TrainerOptions options, GPTConfig config, DeviceType device)
     {
-        if (!isGpu && options.Dtype == Dtype.Float16)
-            throw new ArgumentException("dtype is float16 and the device a CPU, where it takes minutes a step. Use bfloat16: the same range as float32, and fast.");
+        var isGpu = device != DeviceType.CPU;
+        if (device != DeviceType.CUDA && options.Dtype == Dtype.Float16)
+            throw new ArgumentException($"dtype is float16 and the device {device}: it is for CUDA, and on a CPU takes minutes a step. Use bfloat16: the same range as float32, and fast.");
 
         var learningRate = options.LearningRate ?? Gpt2LearningRate * Math.Sqrt((double)GPTConfig.Gpt2.NEmbd / config.NEmbd);
         return options with
@@ -84,7 +86,7 @@ internal static class RunStart
             LrDecayIters = options.LrDecayIters ?? Math.Max(options.MaxIters, options.WarmupIters ?? 0),
             LearningRate = learningRate,
             MinLr = options.MinLr ?? learningRate / 10,
-            Dtype = options.Dtype ?? Dtype.Float32,
+            Dtype = options.Dtype ?? (device == DeviceType.CUDA ? Dtype.BFloat16 : Dtype.Float32),
         };
     }
 
