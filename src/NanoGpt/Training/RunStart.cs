@@ -41,7 +41,6 @@ internal static class RunStart
             var memory = isGpu ? 0 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
             foreach (var warning in Preflight.Warnings(options, network.Config, memory)) Say(TrainingEvent.Warning, warning);
 
-            levers = SpeedLevers.Apply(network, device, options, warning => Say(TrainingEvent.Warning, warning));
             optimizer = MakeOptimizer(network, options);
             var checkpoints = new CheckpointStore(folder.FullPath, options.KeepCheckpoints);
             checkpoints.CleanLeftovers();
@@ -51,9 +50,13 @@ internal static class RunStart
             if (state?.Seed is { } seed && seed != options.Seed)
                 Say(TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {seed}: the batches will be others than the undisturbed run's");
 
+            levers = SpeedLevers.Apply(network, device, options, state?.UsesOneDnn, warning => Say(TrainingEvent.Warning, warning));
             files = new RunFiles(folder.FullPath, state, options.Tensorboard);
             voice.WriteTo(files);
-            state = (state ?? new TrainerState()) with { Seed = options.Seed, Options = options.ToDictionary() };
+            state = (state ?? TrainerState.Beginning(options)) with
+            {
+                Seed = options.Seed, Options = options.ToDictionary(), UsesOneDnn = levers.UsesOneDnn,
+            };
             files.Start(state.Iteration, About(options, network.Config));
             return new TrainingRun(
                 gpt, device, options, data, optimizer, levers, state, folder, checkpoints, files, voice,
