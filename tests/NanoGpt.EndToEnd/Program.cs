@@ -10,6 +10,7 @@ internal static class Program
     private static async Task<int> Main(string[] args)
     {
         if (args is ["child", "save", var folder]) return Formats.SaveChild.Run(folder);
+        if (args is ["child", "kept-memory"]) return KeptMemoryTests.OnTheFirstThread();
         if (args is ["child", .. var job]) return await Hub.HubChild.RunAsync(job);
         return args.Any(arg => arg is "--server" or "--internal-msbuild-node")
             ? await TestPlatformTestFramework.RunAsync(args, SelfRegisteredExtensions.AddSelfRegisteredExtensions)

@@ -10,7 +10,7 @@ namespace NanoGpt.Autograd;
 /// <summary>Mean cross entropy of <c>hidden @ weight^T</c>, with its gradients computed along the way.</summary>
 internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<ProjectedCrossEntropy>
 {
-    private const long LogitsAtATime = 1 << 24; // 64 MB of float32: large enough for full speed of the products
+    private const int LogitsAtATime = 1 << 24; // 64 MB of float32: large enough for full speed of the products
     private const int Ignored = -1;
 
     public override string Name => nameof(ProjectedCrossEntropy);
@@ -20,13 +20,16 @@ internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<Proj
     /// <param name="weight">(V, C).</param>
     /// <param name="targets">(N), int64.</param>
     /// <param name="productType">The type of the products, or null for that of <paramref name="hidden"/>, as all else is.</param>
-    public static Tensor Of(Tensor hidden, Tensor weight, Tensor targets, ScalarType? productType) =>
-        apply(hidden, weight, targets, productType ?? hidden.dtype, is_grad_enabled() && (hidden.requires_grad || weight.requires_grad));
+    /// <param name="logitsAtATime">How many logits may exist at a time.</param>
+    public static Tensor Of(
+        Tensor hidden, Tensor weight, Tensor targets, ScalarType? productType = null, int logitsAtATime = LogitsAtATime) => apply(
+            hidden, weight, targets, productType ?? hidden.dtype, is_grad_enabled() && (hidden.requires_grad || weight.requires_grad),
+            logitsAtATime);
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var (hidden, weight, targets) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2]);
-        var (productType, needsGradient) = ((ScalarType)vars[3], (bool)vars[4]);
+        var (productType, needsGradient, logitsAtATime) = ((ScalarType)vars[3], (bool)vars[4], (int)vars[5]);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var type = hidden.dtype;
@@ -40,7 +43,7 @@ internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<Proj
         var hiddenGradient = needsGradient ? empty_like(hidden) : null;
         var weightGradient = needsGradient ? zeros_like(weight) : null;
 
-        for (long start = 0, rows = Math.Max(1, LogitsAtATime / V); start < N; start += rows)
+        for (long start = 0, rows = Math.Max(1, logitsAtATime / V); start < N; start += rows)
         {
             using var chunk = NewDisposeScope();
             var n = Math.Min(rows, N - start);
@@ -72,6 +75,6 @@ internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<Proj
         using var noGrad = no_grad();
 
         // Only the backward pass uses them, and only once: in place.
-        return [saved[0].mul_(grad_output), saved[1].mul_(grad_output), null!, null!, null!]; // one for each argument of apply
+        return [saved[0].mul_(grad_output), saved[1].mul_(grad_output), null!, null!, null!, null!]; // one for each argument of apply
     }
 }

@@ -1,5 +1,6 @@
 // Keeps memory between training steps. glibc gives each freed tensor above 128 KB back to the kernel, which hands it out
-// again as zeroed pages, one fault for every 4 KB: a training step allocates and frees gigabytes. Linux with glibc only.
+// again as zeroed pages, one fault for every 4 KB: a training step allocates and frees gigabytes. Linux with glibc only, and
+// only on the program's first thread: the arenas that glibc gives to other threads always return large blocks.
 
 using System.Runtime.InteropServices;
 
@@ -25,10 +26,10 @@ internal sealed partial class GlibcHeap : IDisposable
         && !RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal)
         && NativeLibrary.TryLoad("libc.so.6", out var libc) && NativeLibrary.TryGetExport(libc, "gnu_get_libc_version", out _);
 
-    /// <summary>Keeps memory until the result is disposed; null where there is no glibc to tell.</summary>
+    /// <summary>Keeps memory until the result is disposed; null where there is no glibc to tell, or on a thread where it would not listen.</summary>
     public static GlibcHeap? Keep()
     {
-        if (!IsUsed) return null;
+        if (!IsUsed || !IsOnMainArena()) return null;
         lock (Gate)
         {
             if (_users++ == 0) Set(mmapMax: 0, Never, Pad);
@@ -49,6 +50,17 @@ internal sealed partial class GlibcHeap : IDisposable
             _ = Option(MmapThreshold, LargestMmapThreshold); // where glibc's own tuning, now off, ends up with large blocks
             _ = Trim(0);
         }
+    }
+
+    // glibc marks a block of any other arena in the lowest bits of the size before it (malloc.c, NON_MAIN_ARENA). The block
+    // must be too large for the thread's own cache, which may hold blocks of any arena.
+    private static unsafe bool IsOnMainArena()
+    {
+        const nuint size = 8192, nonMainArena = 4;
+        var block = (nuint*)NativeMemory.Alloc(size);
+        var isOther = (block[-1] & nonMainArena) != 0;
+        NativeMemory.Free(block);
+        return !isOther;
     }
 
     private static void Set(int mmapMax, int trimThreshold, int topPad)

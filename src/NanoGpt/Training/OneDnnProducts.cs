@@ -6,6 +6,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using NanoGpt.Native;
+using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
@@ -49,7 +50,7 @@ internal sealed unsafe class OneDnnProducts : IDisposable
         const int rounds = 3, checkedRows = 8;
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var generator = new TorchSharp.torch.Generator(1); // the caller's random state stays as it is
+        using var generator = new torch.Generator(1); // the caller's random state stays as it is
         var x = randn(Math.Min(rows, 512), width, generator: generator);
         var weight = randn(Math.Min(4 * width, 4096), width, generator: generator);
         var exact = F.linear(x.narrow(0, 0, Math.Min(checkedRows, x.size(0))).to(float64), weight.to(float64));

@@ -1,3 +1,4 @@
+using NanoGpt.Autograd;
 using NanoGpt.Native;
 using NanoGpt.Training;
 using TorchSharp;
@@ -14,25 +15,46 @@ public sealed class SpeedLeversTests : IDisposable
     public void Dispose() => _scope.Dispose();
 
     [Theory]
-    [InlineData(true, 65)]
-    [InlineData(false, 65)]
-    [InlineData(true, 400_000)] // 48 rows of 400,000 logits: two chunks
-    public void Chunked_loss_and_its_gradients_equal_the_whole_one(bool isTied, int vocabulary)
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Chunked_loss_and_its_gradients_equal_the_whole_one(bool isTied)
     {
-        var config = Small with { TieWordEmbeddings = isTied, VocabSize = vocabulary };
+        var config = Small with { TieWordEmbeddings = isTied };
         var (whole, chunked) = (Network(config), Network(config));
-        var (x, y) = Batch(vocabulary);
+        var (x, y) = Batch(config.VocabSize);
         y[0, 3] = y[2, 5] = -1; // not counted
 
         var expected = whole.forward(x, y).Loss!;
         var actual = chunked.Loss(x, y);
-        Assert.Equal(expected.item<float>(), actual.item<float>(), 2e-6f * MathF.Log(vocabulary)); // float32 sums in another order
+        Assert.Equal(expected.item<float>(), actual.item<float>(), 5e-6f); // float32 sums in another order
         (expected * 3).backward();
         (actual * 3).backward();
-        AssertGradientsEqual(whole, chunked, 1e-6);
+        AssertGradientsEqual(whole, chunked, 3e-6); // of three times the loss, for the same reason
 
         using var noGrad = no_grad();
         Assert.Equal(actual.item<float>(), chunked.Loss(x, y).item<float>());
+    }
+
+    [Theory]
+    [InlineData(65)]       // a row at a time
+    [InlineData(7 * 65)]   // 48 rows: six sevens and six
+    [InlineData(48 * 65)]  // one chunk
+    public void Size_of_the_chunks_changes_nothing(int logitsAtATime)
+    {
+        using var generator = new torch.Generator(2);
+        var hidden = randn(48, 32, generator: generator).requires_grad_();
+        var weight = randn(65, 32, generator: generator).requires_grad_();
+        var targets = randint(65, [48], generator: generator, dtype: int64);
+        var expected = nn.functional.cross_entropy(nn.functional.linear(hidden, weight), targets);
+        expected.backward();
+        var (hiddenGradient, weightGradient) = (hidden.grad!.clone(), weight.grad!.clone());
+        (hidden.grad, weight.grad) = (null, null);
+
+        var actual = ProjectedCrossEntropy.Of(hidden, weight, targets, logitsAtATime: logitsAtATime);
+        actual.backward();
+        Assert.Equal(expected.item<float>(), actual.item<float>(), 1e-5f); // of a loss of 20
+        Assert.True(hidden.grad!.allclose(hiddenGradient, 1e-4, 1e-6));
+        Assert.True(weight.grad!.allclose(weightGradient, 1e-4, 1e-6));
     }
 
     [Fact]
@@ -85,32 +107,28 @@ public sealed class SpeedLeversTests : IDisposable
     }
 
     [Fact]
-    public void Kept_memory_is_not_faulted_in_again_and_is_given_back_at_the_end()
+    public void Memory_is_not_kept_on_a_thread_whose_arena_would_not_listen()
     {
+        // What it does on the first thread: NanoGpt.EndToEnd, as a test runner has no test there.
         Assert.SkipUnless(GlibcHeap.IsUsed, "glibc");
-        const int pages = (64 << 20) / 4096;
-        Assert.True(FaultsOfTenTensors() > 9 * pages, "the system keeps memory by itself: the lever has nothing to do");
-        using (GlibcHeap.Keep())
-        using (GlibcHeap.Keep())
+        GlibcHeap? heap = null;
+        for (var i = 0; i < 4 && heap is null; i++) // a thread may, by chance, be the first one's guest
         {
-            _ = FaultsOfTenTensors(); // the first ones come from the system
-            Assert.True(FaultsOfTenTensors() < pages, "memory went back to the system although it was to be kept");
+            var thread = new Thread(() => heap = GlibcHeap.Keep());
+            thread.Start();
+            thread.Join();
+            if (heap is null) return;
+            heap.Dispose();
+            heap = null;
         }
 
-        Assert.True(FaultsOfTenTensors() > 9 * pages, "memory is still kept after the last user is gone");
-
-        static long FaultsOfTenTensors()
-        {
-            var before = MinorFaults();
-            for (var i = 0; i < 10; i++) zeros((64 << 20) / sizeof(float)).Dispose();
-            return MinorFaults() - before;
-        }
+        Assert.Fail("every thread was on the main arena");
     }
 
     [Fact]
     public void OneDnn_products_agree_with_MKLs_and_the_switch_goes_back()
     {
-        using var generator = new TorchSharp.torch.Generator(5);
+        using var generator = new torch.Generator(5);
         var (x, weight) = (randn(64, 96, generator: generator), randn(80, 96, generator: generator));
         var before = nn.functional.linear(x, weight);
         using (var oneDnn = OneDnnProducts.Use())
@@ -196,7 +214,7 @@ public sealed class SpeedLeversTests : IDisposable
 
     private static (Tensor X, Tensor Y) Batch(int vocabulary)
     {
-        using var generator = new TorchSharp.torch.Generator(11);
+        using var generator = new torch.Generator(11);
         return (randint(vocabulary, [3, 16], generator: generator, dtype: int64), randint(vocabulary, [3, 16], generator: generator, dtype: int64));
     }
 
@@ -208,8 +226,6 @@ public sealed class SpeedLeversTests : IDisposable
             Assert.True(difference <= tolerance, $"{name}: gradients differ by {difference}");
         }
     }
-
-    private static long MinorFaults() => long.Parse(File.ReadAllText("/proc/self/stat").Split(") ")[1].Split(' ')[7], System.Globalization.CultureInfo.InvariantCulture);
 }
 
 /// <summary>Nothing runs beside tests that change the process's allocator.</summary>
