@@ -109,24 +109,23 @@ public sealed class Trainer
 
             // forward and backward over the micro batches, whose gradients add up
             run.StartClock();
-            using var step = NewDisposeScope();
             var learningRate = LearningRate.At(iteration, options);
             var loss = 0.0;
             for (var micro = 0; micro < accumulation; micro++)
             {
-                var (x, y) = run.Batch(new BatchPlace(DataSplit.Train, Evaluation: false, iteration, micro)); // (B, T), (B, T)
-                random.manual_seed(RandomSeed.Of(options.Seed, iteration, micro)); // dropout
                 using var scope = NewDisposeScope();
-                using var microLoss = run.Forward(x, y) / accumulation;
-                microLoss.backward();
+                if (run.Batch(new BatchPlace(DataSplit.Train, Evaluation: false, iteration, micro)) is not var (x, y)) continue; // (B, T), (B, T)
+                random.manual_seed(RandomSeed.Of(options.Seed, iteration, micro)); // dropout
+                var microLoss = run.Forward(x, y) / accumulation;
+                (run.State.LossScale.IsOn ? microLoss * run.State.LossScale.Factor : microLoss).backward();
                 loss += microLoss.item<float>();
             }
 
             if (!double.IsFinite(loss)) throw run.Diverged($"the loss is {loss}", learningRate);
 
             // clip, step, forget the gradients
-            var norm = optimizer.Step(learningRate, options.GradClip, skip: length => run.IsOutlier(loss, length));
-            if (!double.IsFinite(norm)) throw run.Diverged($"the loss is {loss:F4} and the gradient's length {norm}", learningRate);
+            var norm = optimizer.Step(learningRate, options.GradClip, run.State.LossScale.Factor, skip: length => run.IsOutlier(loss, length));
+            if (!double.IsFinite(norm) && !run.CanLowerLossScale()) throw run.Diverged($"the loss is {loss:F4} and the gradient's length {norm}", learningRate);
             optimizer.ZeroGrad();
 
             run.Completed(loss, norm, learningRate);
@@ -138,7 +137,7 @@ public sealed class Trainer
     private EvaluationResult? Evaluate(TrainingRun run, CancellationToken cancellationToken)
     {
         using var activity = TrainingTelemetry.Activities.StartActivity("nanogpt.evaluate");
-        var losses = new double[2];
+        var (losses, counted) = (new double[2], new int[2]);
         run.Network.eval();
         using (no_grad())
         {
@@ -148,14 +147,15 @@ public sealed class Trainer
                 {
                     if (cancellationToken.IsCancellationRequested) return null;
                     using var scope = NewDisposeScope();
-                    var (x, y) = run.Batch(new BatchPlace(split, Evaluation: true, run.State.Iteration, k));
-                    losses[(int)split] += run.Forward(x, y).item<float>() / run.Options.EvalIters;
+                    if (run.Batch(new BatchPlace(split, Evaluation: true, run.State.Iteration, k)) is not var (x, y)) continue;
+                    losses[(int)split] += run.Forward(x, y).item<float>();
+                    counted[(int)split]++;
                 }
             }
         }
 
         run.Network.train();
-        var evaluation = run.Evaluated(losses[(int)DataSplit.Train], losses[(int)DataSplit.Val]);
+        var evaluation = run.Evaluated(losses[0] / counted[0], losses[1] / counted[1]);
         OnEvaluation?.Invoke(evaluation);
         if (DrawSample is not null && run.IsSampleDue) run.Sampled(DrawSample(_gpt));
         run.DrawReport(isRunning: true);

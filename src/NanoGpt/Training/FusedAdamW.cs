@@ -83,16 +83,17 @@ internal sealed class FusedAdamW : IDisposable
     /// <summary>Clips the gradients by their 2-norm over all parameters, then moves the parameters.</summary>
     /// <param name="learningRate">This step's learning rate.</param>
     /// <param name="maxGradNorm">Gradients are scaled by min(1, maxGradNorm / (norm + 1e-6)); 0 leaves them as they are.</param>
+    /// <param name="lossScale">What the loss was multiplied by before the backward pass; the norm and the step are those without it.</param>
     /// <param name="skip">Asked with the norm whether to leave out this step; null for never.</param>
     /// <returns>The norm before clipping. Where it is not finite, or the step was left out, nothing has changed.</returns>
-    public double Step(double learningRate, double maxGradNorm, Func<double, bool>? skip = null)
+    public double Step(double learningRate, double maxGradNorm, double lossScale = 1, Func<double, bool>? skip = null)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var norm = _backend == AdamWBackend.Pass ? _pass.ReadGradients() : _torch.ReadGradients();
+        var norm = (_backend == AdamWBackend.Pass ? _pass.ReadGradients() : _torch.ReadGradients()) / lossScale;
         if (!double.IsFinite(norm) || skip?.Invoke(norm) == true) return norm;
 
-        var scale = maxGradNorm > 0 ? Math.Min(1.0, maxGradNorm / (norm + 1e-6)) : 1.0;
+        var scale = (maxGradNorm > 0 ? Math.Min(1.0, maxGradNorm / (norm + 1e-6)) : 1.0) / lossScale;
         _step++;
         if (_backend == AdamWBackend.Pass) _pass.Apply(_step, learningRate, scale);
         else if (_backend == AdamWBackend.Fused) _torch.ApplyFused(_step, learningRate, scale);

@@ -4,6 +4,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using NanoGpt.Formats;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
@@ -23,8 +24,8 @@ internal static class RunStart
         if (options.Device is { } name) gpt.To(name);
         var network = gpt.Network;
         var device = DeviceOf(network);
-        var isGpu = device.type != TorchSharp.DeviceType.CPU;
-        options = Complete(options, network.Config, isGpu);
+        var isGpu = device.type != DeviceType.CPU;
+        options = Complete(options, network.Config, device.type);
         Preflight.Check(options, network.Config, data);
 
         var voice = new RunVoice(progress, log);
@@ -40,7 +41,6 @@ internal static class RunStart
             var memory = isGpu ? 0 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
             foreach (var warning in Preflight.Warnings(options, network.Config, memory)) Say(TrainingEvent.Warning, warning);
 
-            levers = SpeedLevers.Apply(network, device, options, warning => Say(TrainingEvent.Warning, warning));
             optimizer = MakeOptimizer(network, options);
             var checkpoints = new CheckpointStore(folder.FullPath, options.KeepCheckpoints);
             checkpoints.CleanLeftovers();
@@ -50,9 +50,13 @@ internal static class RunStart
             if (state?.Seed is { } seed && seed != options.Seed)
                 Say(TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {seed}: the batches will be others than the undisturbed run's");
 
+            levers = SpeedLevers.Apply(network, device, options, state?.UsesOneDnn, warning => Say(TrainingEvent.Warning, warning));
             files = new RunFiles(folder.FullPath, state, options.Tensorboard);
             voice.WriteTo(files);
-            state = (state ?? new TrainerState()) with { Seed = options.Seed, Options = options.ToDictionary() };
+            state = (state ?? TrainerState.Beginning(options)) with
+            {
+                Seed = options.Seed, Options = options.ToDictionary(), UsesOneDnn = levers.UsesOneDnn,
+            };
             files.Start(state.Iteration, About(options, network.Config));
             return new TrainingRun(
                 gpt, device, options, data, optimizer, levers, state, folder, checkpoints, files, voice,
@@ -70,10 +74,11 @@ internal static class RunStart
 
     /// <summary>The options with their nulls filled in.</summary>
     /// <exception cref="ArgumentException">The device cannot compute in the type asked for.</exception>
-    public static TrainerOptions Complete(TrainerOptions options, GPTConfig config, bool isGpu)
+    public static TrainerOptions Complete(TrainerOptions options, GPTConfig config, DeviceType device)
     {
-        if (!isGpu && options.Dtype == Dtype.Float16)
-            throw new ArgumentException("dtype is float16 and the device a CPU, where it takes minutes a step. Use bfloat16: the same range as float32, and fast.");
+        var isGpu = device != DeviceType.CPU;
+        if (device != DeviceType.CUDA && options.Dtype == Dtype.Float16)
+            throw new ArgumentException($"dtype is float16 and the device {device}: it is for CUDA, and on a CPU takes minutes a step. Use bfloat16: the same range as float32, and fast.");
 
         var learningRate = options.LearningRate ?? Gpt2LearningRate * Math.Sqrt((double)GPTConfig.Gpt2.NEmbd / config.NEmbd);
         return options with
@@ -84,7 +89,7 @@ internal static class RunStart
             LrDecayIters = options.LrDecayIters ?? Math.Max(options.MaxIters, options.WarmupIters ?? 0),
             LearningRate = learningRate,
             MinLr = options.MinLr ?? learningRate / 10,
-            Dtype = options.Dtype ?? Dtype.Float32,
+            Dtype = options.Dtype ?? (device == DeviceType.CUDA ? Dtype.BFloat16 : Dtype.Float32),
         };
     }
 

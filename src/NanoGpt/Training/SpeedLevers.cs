@@ -25,8 +25,12 @@ internal sealed class SpeedLevers : IDisposable
     /// <param name="network">The network to train.</param>
     /// <param name="device">Where it is.</param>
     /// <param name="options">With their nulls filled in.</param>
+    /// <param name="oneDnn">
+    /// Whether an interrupted run used oneDNN: to be the same to the bit the rest of it must too, whatever a measurement would
+    /// say today. Null for a run that begins.
+    /// </param>
     /// <param name="warn">Told what is not done as asked.</param>
-    public static SpeedLevers Apply(GPTModel network, Device device, TrainerOptions options, Action<string> warn)
+    public static SpeedLevers Apply(GPTModel network, Device device, TrainerOptions options, bool? oneDnn, Action<string> warn)
     {
         var isCpu = device.type == DeviceType.CPU;
         var productType = ProductTypeFor(options.Dtype, device, warn);
@@ -34,11 +38,14 @@ internal sealed class SpeedLevers : IDisposable
         var levers = new SpeedLevers(
             network,
             isCpu && options.Speed.KeepMemory ? GlibcHeap.Keep() : null,
-            isCpu && options.Speed.OneDnnProducts && productType is null ? OneDnnProducts.UseWhereBetter(rows, network.Config.NEmbd) : null);
+            isCpu && options.Speed.OneDnnProducts && productType is null ? ChooseOneDnn(oneDnn, rows, network.Config.NEmbd) : null);
         network.ProductType = productType;
         network.RecomputesBlocks = options.GradientCheckpointing;
         return levers;
     }
+
+    /// <summary>Whether products go through oneDNN.</summary>
+    public bool UsesOneDnn => _oneDnn is not null;
 
     public void Dispose()
     {
@@ -47,8 +54,16 @@ internal sealed class SpeedLevers : IDisposable
         _heap?.Dispose();
     }
 
+    private static OneDnnProducts? ChooseOneDnn(bool? before, long rows, long width) => before switch
+    {
+        true => OneDnnProducts.Use(),
+        false => null,
+        _ => OneDnnProducts.UseWhereBetter(rows, width),
+    };
+
     private static ScalarType? ProductTypeFor(Dtype? dtype, Device device, Action<string> warn)
     {
+        if (dtype == Dtype.Float16) return ScalarType.Float16;
         if (dtype != Dtype.BFloat16) return null;
         if (BFloat16Products.Slowdown(device) is var slowdown and > TooSlow)
         {

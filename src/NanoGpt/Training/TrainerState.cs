@@ -36,11 +36,21 @@ internal sealed record TrainerState
     /// <summary>What is usual for the loss and the gradient norm of late.</summary>
     public OutlierDetector Usual { get; init; } = new();
 
+    /// <summary>The factor of the loss, and how it moves; 1 where products are not float16.</summary>
+    public LossScale LossScale { get; init; } = LossScale.None;
+
+    /// <summary>Whether matrix products go through oneDNN, which adds in another order; null where a checkpoint doesn't say.</summary>
+    public bool? UsesOneDnn { get; init; }
+
     /// <summary>The run's seed; null where a checkpoint doesn't say.</summary>
     public int? Seed { get; init; }
 
     /// <summary>The options as they were, by name, for people and for the report.</summary>
     public IReadOnlyDictionary<string, object?> Options { get; init; } = new Dictionary<string, object?>();
+
+    /// <summary>The state of a run that begins.</summary>
+    public static TrainerState Beginning(TrainerOptions options) =>
+        new() { LossScale = options.Dtype == Dtype.Float16 ? LossScale.Initial : LossScale.None };
 
     public void Write(string folder)
     {
@@ -61,6 +71,9 @@ internal sealed record TrainerState
             json.WriteNumber("seconds", Math.Round(Seconds, 3));
             json.WriteNumber("skipped_steps", SkippedSteps);
             if (Seed is { } seed) json.WriteNumber("seed", seed);
+            json.WriteNumber("loss_scale", LossScale.Factor);
+            json.WriteNumber("loss_scale_good_steps", LossScale.GoodSteps);
+            if (UsesOneDnn is { } usesOneDnn) json.WriteBoolean("one_dnn", usesOneDnn);
             json.WritePropertyName("usual");
             Usual.Write(json);
             json.WritePropertyName("options");
@@ -91,6 +104,8 @@ internal sealed record TrainerState
                 Seconds = root.GetProperty("seconds").GetDouble(),
                 SkippedSteps = root.GetProperty("skipped_steps").GetInt32(),
                 Seed = root.TryGetProperty("seed", out var seed) ? seed.GetInt32() : null,
+                LossScale = new LossScale(root.GetProperty("loss_scale").GetDouble(), root.GetProperty("loss_scale_good_steps").GetInt32()),
+                UsesOneDnn = root.TryGetProperty("one_dnn", out var oneDnn) ? oneDnn.GetBoolean() : null,
                 Usual = OutlierDetector.Read(root.GetProperty("usual")),
                 Options = root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => Plain(p.Value)),
             };

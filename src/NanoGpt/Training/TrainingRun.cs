@@ -76,16 +76,20 @@ internal sealed class TrainingRun : IDisposable
     public bool IsPatienceOver =>
         Options.EarlyStoppingPatience > 0 && State.EvaluationsWithoutImprovement >= Options.EarlyStoppingPatience;
 
-    /// <summary>The batch at a place, on the network's device: ids and targets, int64 (B, T) each.</summary>
-    public (Tensor X, Tensor Y) Batch(BatchPlace place)
+    /// <summary>
+    /// The batch at a place, on the network's device: ids and targets, int64 (B, T) each. Null where a mask leaves nothing to
+    /// learn in it, which has no mean loss.
+    /// </summary>
+    public (Tensor X, Tensor Y)? Batch(BatchPlace place)
     {
         _data.Fill(place, Options.BlockSize!.Value, _x, _y);
+        if (!_y.AsSpan().ContainsAnyExcept(-1)) return null;
         long[] shape = [Options.BatchSize, Options.BlockSize.Value];
         return (tensor(_x, shape, device: _device), tensor(_y, shape, device: _device));
     }
 
     /// <summary>The loss of a batch, a scalar.</summary>
-    public Tensor Forward(Tensor x, Tensor y) => Options.Speed.ChunkedLoss ? Network.Loss(x, y) : Network.forward(x, y).Loss!;
+    public Tensor Forward(Tensor x, Tensor y) => Options.Speed.ChunkedLoss && !State.LossScale.IsOn ? Network.Loss(x, y) : Network.forward(x, y).Loss!;
 
     public void StartClock() => _stepStarted = Stopwatch.GetTimestamp();
 
@@ -103,6 +107,14 @@ internal sealed class TrainingRun : IDisposable
         TrainingTelemetry.SkippedStep();
         Say(TrainingEvent.Warning, Invariant(
             $"iter {State.Iteration}: step left out, loss {loss:F4} and gradient length {norm:F4} are {score:F1} standard deviations above the usual ({State.SkippedSteps} so far)"));
+        return true;
+    }
+
+    /// <summary>After a gradient that was not finite: true if only the factor of the loss was too high, which is lower then.</summary>
+    public bool CanLowerLossScale()
+    {
+        if (State.LossScale.AfterOverflow() is not { } lower) return false;
+        State = State with { LossScale = lower };
         return true;
     }
 
@@ -126,6 +138,7 @@ internal sealed class TrainingRun : IDisposable
             Tokens = State.Tokens + tokens,
             Text = isLogged ? LogLines.Iteration(State.Iteration, loss, time.TotalMilliseconds, mfu) : null,
         };
+        if (double.IsFinite(norm)) State = State with { LossScale = State.LossScale.AfterStep() };
         State = State with { Iteration = State.Iteration + 1, Tokens = State.Tokens + tokens, Seconds = _secondsBefore + _clock.Elapsed.TotalSeconds };
         _localIterations++;
 

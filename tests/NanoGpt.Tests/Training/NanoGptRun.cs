@@ -131,6 +131,9 @@ internal sealed class NanoGptBatches : IBatches
     /// <summary>Called before each batch of an evaluation is given.</summary>
     public Action<BatchPlace>? OnEvaluation { get; set; }
 
+    /// <summary>Which batches have nothing to be learned.</summary>
+    public Predicate<BatchPlace> IsMasked { get; set; } = _ => false;
+
     public void Check(int vocabSize, int blockSize) => OnCheck?.Invoke(vocabSize, blockSize);
 
     public void Fill(BatchPlace place, int blockSize, Span<long> x, Span<long> y)
@@ -139,6 +142,7 @@ internal sealed class NanoGptBatches : IBatches
         var batch = place.Evaluation ? place.Index % 50 : (int)(place.Iteration * _accumulation + place.Index) % 50;
         _x.AsSpan(batch * x.Length, x.Length).CopyTo(x);
         _y.AsSpan(batch * y.Length, y.Length).CopyTo(y);
+        if (IsMasked(place)) y.Fill(-1);
     }
 
     public string Describe(BatchPlace place, int batchSize, int blockSize) => $"micro batch {place.Iteration * _accumulation + place.Index}";

@@ -187,7 +187,7 @@ public sealed class SpeedLeversTests : IDisposable
         var network = Network(Small);
         var warnings = new List<string>();
         var options = new TrainerOptions { BatchSize = 2, BlockSize = 16, Dtype = Dtype.BFloat16, GradientCheckpointing = true };
-        using (SpeedLevers.Apply(network, CPU, options, warnings.Add))
+        using (SpeedLevers.Apply(network, CPU, options, null, warnings.Add))
         {
             Assert.True(network.RecomputesBlocks);
             Assert.Equal(BFloat16Products.Slowdown(CPU) > 1.5, network.ProductType is null);

@@ -1,4 +1,5 @@
 using NanoGpt.Training;
+using TorchSharp;
 
 namespace NanoGpt.Tests.Training;
 
@@ -25,9 +26,10 @@ public sealed class TrainerOptionsTests
     [InlineData("lr_decay_iters", 600_000L)]
     [InlineData("min_lr", 6e-5)]
     [InlineData("seed", 1337L)]
+    [InlineData("dtype", "bfloat16")]
     public void Defaults_for_GPT2_on_a_GPU_are_nanoGPTs(string name, object value)
     {
-        var options = RunStart.Complete(new TrainerOptions(), GPTConfig.Gpt2, isGpu: true).ToDictionary();
+        var options = RunStart.Complete(new TrainerOptions(), GPTConfig.Gpt2, DeviceType.CUDA).ToDictionary();
 
         if (value is double expected) Assert.Equal(expected, (double)options[name]!, 1e-12); // 6e-4 / 10 is not 6e-5 to the bit
         else Assert.Equal(value, options[name]);
@@ -36,7 +38,7 @@ public sealed class TrainerOptionsTests
     [Fact]
     public void Every_option_can_be_read_and_set_by_name()
     {
-        var properties = typeof(TrainerOptions).GetProperties().Count(property => property.CanWrite && property.Name != nameof(TrainerOptions.Speed)); // for code only
+        var properties = typeof(TrainerOptions).GetProperties().Count(property => property.CanWrite && property.Name != nameof(TrainerOptions.Speed));
         Assert.Equal(properties, TrainerOptions.Names.Count);
 
         var changed = new TrainerOptions
@@ -71,7 +73,7 @@ public sealed class TrainerOptionsTests
     [InlineData("out_dir", 7L, "out_dir is 7, must be a text")]
     [InlineData("lr_schedule", "cosinus", "must be one of cosine, linear, constant, wsd")]
     [InlineData("lr_schedule", "1", "must be one of cosine, linear, constant, wsd")]
-    [InlineData("weight_decay", null, "weight_decay is None, must be a number")]
+    [InlineData("learning_rate", null, "learning_rate is None, must be a number")]
     public void Value_of_another_type_is_refused(string name, object? value, string message) =>
         Assert.Contains(message, Assert.Throws<ArgumentException>(() => new TrainerOptions().With(name, value)).Message);
 
@@ -99,7 +101,7 @@ public sealed class TrainerOptionsTests
     {
         var options = new TrainerOptions { Dtype = Dtype.Float16 };
 
-        Assert.Contains("bfloat16", Assert.Throws<ArgumentException>(() => RunStart.Complete(options, GPTConfig.Gpt2, isGpu: false)).Message);
-        Assert.Equal(Dtype.Float16, RunStart.Complete(options, GPTConfig.Gpt2, isGpu: true).Dtype);
+        Assert.Contains("bfloat16", Assert.Throws<ArgumentException>(() => RunStart.Complete(options, GPTConfig.Gpt2, DeviceType.CPU)).Message);
+        Assert.Equal(Dtype.Float16, RunStart.Complete(options, GPTConfig.Gpt2, DeviceType.CUDA).Dtype);
     }
 }

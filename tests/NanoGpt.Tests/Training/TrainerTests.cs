@@ -256,6 +256,22 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void Batches_in_which_nothing_is_to_be_learned_are_passed_over()
+    {
+        using var gpt = NewModel();
+        var steps = new List<TrainingProgress>();
+        var batches = new NanoGptBatches { IsMasked = place => place.Index == 1 || place.Iteration == 2 };
+
+        new Trainer(gpt, Options() with { GradientAccumulationSteps = 2, MaxIters = 3, EvalIters = 2 })
+            .TrainOn(batches, new Listener(steps, TrainingEvent.Iteration, TrainingEvent.Evaluation), Token);
+
+        Assert.InRange(steps[0].Evaluation!.ValLoss, 4, 5); // of the batch that counts; ln 65 is 4.2
+        Assert.Equal(0, steps[3].Loss);
+        Assert.Equal(0, steps[3].GradNorm);
+        Assert.All(steps, step => Assert.True(double.IsFinite(step.Evaluation!.ValLoss)));
+    }
+
+    [Fact]
     public void Early_stopping_waits_for_its_patience()
     {
         using var gpt = NewModel();
