@@ -73,7 +73,7 @@ public sealed class TrainerOptionsTests
     [InlineData("out_dir", 7L, "out_dir is 7, must be a text")]
     [InlineData("lr_schedule", "cosinus", "must be one of cosine, linear, constant, wsd")]
     [InlineData("lr_schedule", "1", "must be one of cosine, linear, constant, wsd")]
-    [InlineData("learning_rate", null, "learning_rate is None, must be a number")]
+    [InlineData("weight_decay", null, "weight_decay is None, must be a number")]
     public void Value_of_another_type_is_refused(string name, object? value, string message) =>
         Assert.Contains(message, Assert.Throws<ArgumentException>(() => new TrainerOptions().With(name, value)).Message);
 
