@@ -1,91 +1,103 @@
-// Documents out of Parquet files, as OpenWebText is published. Here and not in the library, which would have to carry
-// Parquet's dependencies into every app (docs/decisions).
+// Documents from Parquet files, the form in which the Hugging Face Hub keeps datasets such as openwebtext. Here and not in
+// the library, which would hand Parquet.Net and its five packages on to every program (docs/decisions).
 
 using NanoGpt.Data;
 using Parquet;
+using Parquet.Schema;
 
 namespace NanoGpt.Samples.Commands;
 
-/// <summary>The column <c>text</c> of one Parquet file or of a folder of them, one document a row.</summary>
-internal sealed class ParquetDocuments : DocumentSource
+/// <summary>The rows of Parquet files: a column "text", or columns "prompt" and "response".</summary>
+/// <param name="path">What is being read, for messages.</param>
+/// <param name="files">The files in their order.</param>
+internal sealed class ParquetDocuments(string path, IReadOnlyList<string> files) : DocumentSource
 {
-    private const string TextColumn = "text";
-    private readonly IReadOnlyList<string> files;
+    public override string Name => path;
 
-    private ParquetDocuments(string path, IReadOnlyList<string> files)
+    /// <summary>The Parquet files of a path; null where it is something else.</summary>
+    public static ParquetDocuments? TryOpen(string? path)
     {
-        Name = path;
-        this.files = files;
-    }
-
-    public override string Name { get; }
-
-    /// <summary>The documents of a .parquet file or a folder of them; null where <paramref name="path"/> is neither.</summary>
-    public static ParquetDocuments? TryOpen(string path)
-    {
-        if (File.Exists(path)) return Path.GetExtension(path) == ".parquet" ? new ParquetDocuments(path, [path]) : null;
+        if (File.Exists(path)) return Path.GetExtension(path).Equals(".parquet", StringComparison.OrdinalIgnoreCase) ? new(path, [path]) : null;
         if (!Directory.Exists(path)) return null;
-        string[] files = [.. Directory.EnumerateFiles(path, "*.parquet", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
-        return files.Length > 0 ? new ParquetDocuments(path, files) : null;
+        var files = Directory.EnumerateFiles(path, "*.parquet", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ToList();
+        return files.Count > 0 ? new(path, files) : null;
     }
 
-    public override long Count(CancellationToken cancellationToken)
+    public override long Count(CancellationToken cancellationToken) => files.Sum(file =>
     {
-        var count = 0L;
-        foreach (var file in files)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            count += Within(file, reader => Enumerable.Range(0, reader.RowGroupCount).Sum(index =>
-            {
-                using var group = reader.OpenRowGroupReader(index);
-                return group.RowCount;
-            }));
-        }
-
-        return count;
-    }
+        cancellationToken.ThrowIfCancellationRequested();
+        using var parquet = new ParquetFile(file);
+        return Enumerable.Range(0, parquet.Groups).Sum(parquet.RowsOf);
+    });
 
     public override IEnumerable<Document> Read(CancellationToken cancellationToken)
     {
         foreach (var file in files)
         {
-            for (var index = 0; ReadGroup(file, index, cancellationToken) is { } texts; index++)
+            using var parquet = new ParquetFile(file);
+            for (var group = 0; group < parquet.Groups; group++)
             {
-                foreach (var text in texts) yield return new Document(text ?? "");
+                cancellationToken.ThrowIfCancellationRequested();
+                foreach (var document in parquet.Read(group, cancellationToken)) yield return document;
             }
         }
     }
 
-    /// <summary>The texts of one row group, which is what has to be in memory at once; null after the last.</summary>
-    private static string?[]? ReadGroup(string file, int index, CancellationToken cancellationToken) => Within(file, reader =>
+    private sealed class ParquetFile : IDisposable
     {
-        if (index >= reader.RowGroupCount) return null;
-        var column = reader.Schema.GetDataFields().FirstOrDefault(field => field.Name == TextColumn && field.ClrType == typeof(string))
-            ?? throw new ModelFormatException(
-                $"{file}: no column '{TextColumn}' of strings; it has {string.Join(", ", reader.Schema.GetDataFields().Select(field => field.Name))}.");
-        using var group = reader.OpenRowGroupReader(index);
-        var texts = new string?[group.RowCount];
-        group.ReadAsync(column, texts.AsMemory(), cancellationToken: cancellationToken).AsTask().GetAwaiter().GetResult();
-        return texts;
-    });
+        private readonly string _file;
+        private readonly ParquetReader _reader;
+        private readonly DataField _text;
+        private readonly DataField? _prompt;
 
-    private static T Within<T>(string file, Func<ParquetReader, T> read)
-    {
-        try
+        public ParquetFile(string file)
         {
-            var reader = ParquetReader.CreateAsync(file).GetAwaiter().GetResult();
+            _file = file;
+            _reader = Checked(() => ParquetReader.CreateAsync(file).GetAwaiter().GetResult());
+            _prompt = Column("text") is null ? Column("prompt") : null;
+            _text = Column("text") ?? (_prompt is null ? null : Column("response") ?? Column("completion")) ?? throw new ModelFormatException(
+                $"{file}: columns {string.Join(", ", _reader.Schema.DataFields.Select(f => f.Name))}; expected a text column 'text', or 'prompt' and 'response'.");
+        }
+
+        public int Groups => _reader.RowGroupCount;
+
+        public long RowsOf(int group)
+        {
+            using var rows = _reader.OpenRowGroupReader(group);
+            return rows.RowCount;
+        }
+
+        public Document[] Read(int group, CancellationToken cancellationToken) => Checked(() =>
+        {
+            using var rows = _reader.OpenRowGroupReader(group);
+            var texts = Read(rows, _text, cancellationToken);
+            var prompts = _prompt is null ? null : Read(rows, _prompt, cancellationToken);
+            return texts.Select((text, row) => new Document(text ?? "", prompts is null ? null : prompts[row] ?? "")).ToArray();
+        });
+
+        public void Dispose() => _reader.DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+        private static string?[] Read(ParquetRowGroupReader rows, DataField column, CancellationToken cancellationToken)
+        {
+            var values = new string?[rows.RowCount];
+            rows.ReadAsync(column, values.AsMemory(), cancellationToken: cancellationToken).AsTask().GetAwaiter().GetResult();
+            return values;
+        }
+
+        // Parquet.Net's type for a string.
+        private DataField? Column(string name) => _reader.Schema.DataFields.FirstOrDefault(f => f.Name == name && f.ClrType == typeof(ReadOnlyMemory<char>) && !f.IsArray);
+
+        // Parquet.Net throws exceptions of many kinds where a file is broken.
+        private T Checked<T>(Func<T> read)
+        {
             try
             {
-                return read(reader);
+                return read();
             }
-            finally
+            catch (Exception e) when (e is not (OperationCanceledException or NanoGptException))
             {
-                reader.DisposeAsync().AsTask().GetAwaiter().GetResult();
+                throw new ModelFormatException($"{_file}: cannot be read as Parquet: {e.Message}", e);
             }
-        }
-        catch (Exception e) when (e is IOException or InvalidDataException or ParquetException)
-        {
-            throw new ModelFormatException($"{file}: not a Parquet file that can be read: {e.Message}", e);
         }
     }
 }

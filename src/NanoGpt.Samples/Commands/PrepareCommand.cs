@@ -3,6 +3,7 @@
 using NanoGpt.Data;
 using NanoGpt.Samples.CommandLine;
 using NanoGpt.Samples.Terminal;
+using NanoGpt.Tokenization;
 
 namespace NanoGpt.Samples.Commands;
 
@@ -17,6 +18,9 @@ internal sealed record PrepareOptions
 
     /// <summary>Where it goes; by default data/ and the dataset's name, in the current folder.</summary>
     public string? OutDir { get; init; }
+
+    /// <summary>A model folder whose vocabulary is used; by default GPT-2's.</summary>
+    public string? Tokenizer { get; init; }
 
     /// <summary>The part of the documents kept for validation; by default 0.0005 for openwebtext, else 0.1.</summary>
     public double? ValFraction { get; init; }
@@ -39,7 +43,7 @@ internal sealed class PrepareCommand : Command<PrepareOptions>
 
     public override string Remarks =>
         "A .txt file keeps its last tenth for validation. Each line of a .jsonl file is {\"text\": ...}, or\n"
-        + "{\"prompt\": ..., \"response\": ...}: then only the response is learned. A .parquet file has a column \"text\".";
+        + "{\"prompt\": ..., \"response\": ...}: then only the response is learned. A .parquet file has these as columns.";
 
     protected override async Task RunAsync(PrepareOptions options, Session session)
     {
@@ -50,6 +54,7 @@ internal sealed class PrepareCommand : Command<PrepareOptions>
             Input = documents is null ? options.Input : null,
             Documents = documents,
             OutDir = options.OutDir,
+            Tokenizer = options.Tokenizer is null ? null : Tokenizer.Load(options.Tokenizer),
             ValFraction = options.ValFraction,
             Seed = options.Seed,
         };
@@ -77,7 +82,7 @@ internal sealed class PrepareCommand : Command<PrepareOptions>
                 {
                     bar?.Dispose();
                     activity = value.Activity;
-                    bar = new ProgressBar(screen, activity, Figures.Count);
+                    bar = new ProgressBar(screen, activity, value.Unit == PreparationUnit.Bytes ? Figures.Bytes : Figures.Count);
                 }
 
                 bar!.Report(value.Done, value.Total);

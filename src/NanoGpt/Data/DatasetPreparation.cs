@@ -68,7 +68,6 @@ public static class DatasetPreparation
         DocumentSource source, PreparationOptions options, Tokenizer tokenizer, MaskedIds train, MaskedIds val,
         IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
-        progress?.Report(new PreparationProgress("Counting", 0, 0));
         var count = source.Count(cancellationToken);
         if (count is < 2 or > int.MaxValue)
             throw new ModelFormatException($"{source.Name}: {count} documents; expected from 2, one of them to validate on, to {int.MaxValue}.");
@@ -86,11 +85,11 @@ public static class DatasetPreparation
             foreach (var document in source.Read(cancellationToken))
             {
                 if (index == count) throw new ModelFormatException($"{source.Name}: more than the {count} documents that were counted. Has it changed meanwhile?");
-                if (index % 1000 == 0) progress?.Report(new PreparationProgress("Encoding", index, count));
+                if (index % 1000 == 0) progress?.Report(new PreparationProgress("Encoding", PreparationUnit.Documents, index, count));
                 yield return (document, validation[index++]);
             }
 
-            progress?.Report(new PreparationProgress("Encoding", index, count));
+            progress?.Report(new PreparationProgress("Encoding", PreparationUnit.Documents, index, count));
         }
     }
 
@@ -100,7 +99,7 @@ public static class DatasetPreparation
         if (progress is null || !File.Exists(path)) return _ => { };
         var total = new FileInfo(path).Length;
         var read = 0L;
-        return bytes => progress.Report(new PreparationProgress("Encoding", (read += bytes) / 2, total));
+        return bytes => progress.Report(new PreparationProgress("Encoding", PreparationUnit.Bytes, (read += bytes) / 2, total));
     }
 
     private static async Task<string> DownloadAsync(

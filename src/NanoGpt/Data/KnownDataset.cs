@@ -54,7 +54,7 @@ internal sealed record KnownDataset(Uri Url, long Bytes, string Sha256)
             var read = await body.ReadAsync(content.AsMemory(length), cancellationToken).ConfigureAwait(false);
             if (read == 0) break;
             length += read;
-            progress?.Report(new PreparationProgress("Downloading", length, Bytes));
+            progress?.Report(new PreparationProgress("Downloading", PreparationUnit.Bytes, length, Bytes));
         }
 
         return content[..length];

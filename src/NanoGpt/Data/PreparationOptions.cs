@@ -55,11 +55,22 @@ public sealed record PreparationOptions
     }
 }
 
+/// <summary>What a preparation counts.</summary>
+public enum PreparationUnit
+{
+    /// <summary>Bytes of a file.</summary>
+    Bytes,
+
+    /// <summary>Documents.</summary>
+    Documents,
+}
+
 /// <summary>How far a preparation is.</summary>
-/// <param name="Activity">What is being done, in one word: Downloading, Counting, Encoding.</param>
-/// <param name="Done">How much of it is done: bytes, or documents.</param>
+/// <param name="Activity">What is being done, in one word: Downloading, Encoding.</param>
+/// <param name="Unit">What <paramref name="Done"/> and <paramref name="Total"/> count.</param>
+/// <param name="Done">How much of it is done.</param>
 /// <param name="Total">Out of how much; 0 where that is not known.</param>
-public readonly record struct PreparationProgress(string Activity, long Done, long Total);
+public readonly record struct PreparationProgress(string Activity, PreparationUnit Unit, long Done, long Total);
 
 /// <summary>What a preparation made.</summary>
 /// <param name="Folder">The folder; <see cref="TokenDataset.Open"/> opens it.</param>
