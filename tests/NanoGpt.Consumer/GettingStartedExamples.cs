@@ -9,7 +9,7 @@ internal static class GettingStartedExamples
         #region errors
         try
         {
-            using var gpt = GPT.FromPretrained("./no-such-folder");
+            using var gpt = GPT.FromPretrained("nobody/no-such-model");
         }
         catch (NanoGptException e)   // ModelFormatException, HubException, CheckpointException, TrainingDivergedException, BackendException
         {

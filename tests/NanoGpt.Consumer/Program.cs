@@ -1,29 +1,29 @@
 // Runs the code of README and docs as it stands there: each region is an example, and a test compares the two to the letter.
-// The name of one example as argument runs that one.
+// Arguments name what to run: an example, or a group of them; without arguments, all.
 
 using System.Runtime.InteropServices;
 using NanoGpt.Consumer;
 
-var examples = new (string Name, Func<Task> Run)[]
+var examples = new (string Group, string Name, Func<Task> Run)[]
 {
-    ("runtime", Wrap(() => Console.WriteLine(RuntimeInformation.FrameworkDescription))),
-    ("four lines", Wrap(ReadmeExamples.FourLines)),
-    ("fine-tune", Wrap(ReadmeExamples.FineTune)),
-    ("streaming", GenerationExamples.Streaming),
-    ("sampling", Wrap(GenerationExamples.Sampling)),
-    ("results", Wrap(GenerationExamples.Results)),
-    ("score", Wrap(GenerationExamples.Score)),
-    ("small and fast", Wrap(GenerationExamples.SmallAndFast)),
-    ("progress", TrainingExamples.Progress),
-    ("resume", Wrap(TrainingExamples.Resume)),
-    ("from scratch", Wrap(TrainingExamples.FromScratch)),
-    ("your own text", Wrap(TrainingExamples.YourOwnText)),
-    ("download", HubExamples.Download),
-    ("shapes", Wrap(WalkthroughExamples.Shapes)),
-    ("errors", Wrap(GettingStartedExamples.Errors)),
+    ("", "runtime", Wrap(() => Console.WriteLine(RuntimeInformation.FrameworkDescription))),
+    ("using readme", "four lines", Wrap(ReadmeExamples.FourLines)),
+    ("using", "download", HubExamples.Download),
+    ("using", "streaming", GenerationExamples.Streaming),
+    ("using", "sampling", Wrap(GenerationExamples.Sampling)),
+    ("using", "results", Wrap(GenerationExamples.Results)),
+    ("using", "score", Wrap(GenerationExamples.Score)),
+    ("using", "small and fast", Wrap(GenerationExamples.SmallAndFast)),
+    ("using", "shapes", Wrap(WalkthroughExamples.Shapes)),
+    ("using", "errors", Wrap(GettingStartedExamples.Errors)),
+    ("using", "your own text", Wrap(TrainingExamples.YourOwnText)),
+    ("training readme", "fine-tune", Wrap(ReadmeExamples.FineTune)),
+    ("training", "progress", TrainingExamples.Progress),
+    ("training", "resume", Wrap(TrainingExamples.Resume)),
+    ("training", "from scratch", Wrap(TrainingExamples.FromScratch)),
 };
 
-foreach (var (name, run) in examples.Where(e => args.Length == 0 || args.Contains(e.Name)))
+foreach (var (group, name, run) in examples.Where(e => args.Length == 0 || args.Contains(e.Name) || args.Intersect(e.Group.Split(' ')).Any()))
 {
     Console.WriteLine($"== {name}");
     await run();

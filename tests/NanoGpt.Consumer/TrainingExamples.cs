@@ -32,7 +32,7 @@ internal static class TrainingExamples
     {
         var options = Short with { OutDir = "out-progress" };
         #region resume
-        using var gpt = GPT.FromPretrained("out-progress");   // the newest whole checkpoint
+        using var gpt = GPT.FromPretrained(Checkpoint.FindNewest("out-progress")!.Path);   // the newest whole one
         using var data = TokenDataset.FromText("input.txt", gpt.Tokenizer);
         new Trainer(gpt, options with { ResumeFrom = "out-progress", MaxIters = 6 }).Train(data);
         #endregion

@@ -1,5 +1,6 @@
 // A stranger's program (tests/NanoGpt.Consumer) with nothing but the package: built, published and run as they would. The
-// Hub is not asked: a small model of random weights lies in the cache under gpt2's name.
+// Hub is not asked: its cache holds a small model under gpt2's name. For training that is the bundled one, which has 65
+// characters; for the rest one with GPT-2's own 50257 tokens and random weights.
 
 using System.Runtime.InteropServices;
 
@@ -9,21 +10,25 @@ namespace NanoGpt.EndToEnd.Package;
 public sealed class ConsumerTests(LocalFeed feed)
 {
     private static readonly string Platform = RuntimeInformation.RuntimeIdentifier;
+    private static readonly string RandomModel = Repository.File("tests", "NanoGpt.Tests", "Vectors", "tiny-gpt2", "vocab50257");
+    private static readonly string BundledModel = Repository.File("src", "NanoGpt.Samples", "BundledModel");
 
     [Fact]
     public async Task All_code_of_the_docs_runs_on_net10()
     {
         var folder = NewProgram("consumer-net10");
         await Shell.Dotnet(folder, "build", "-c", "Release", "-r", Platform, "--no-self-contained", "-p:TargetFrameworks=net10.0", Version);
-        await Run(folder, Path.Combine(folder, "bin", "Release", "net10.0", Platform));
+        var program = Path.Combine(folder, "bin", "Release", "net10.0", Platform);
+        await Run(folder, program, RandomModel, "runtime", "using");
+        await Run(folder, program, BundledModel, "training");
     }
 
     [Fact]
     public async Task Readme_runs_on_the_net8_runtime_published_with_it()
     {
         var folder = NewProgram("consumer-net8");
-        await Publish(folder, "-p:TargetFrameworks=net8.0");
-        var output = await Run(folder, Path.Combine(folder, "published"), "runtime", "four lines", "fine-tune", "chat");
+        await Publish(folder, "-f", "net8.0", "-p:TargetFrameworks=net8.0");
+        var output = await Run(folder, Path.Combine(folder, "published"), BundledModel, "runtime", "readme");
         Assert.Contains(".NET 8.", output, StringComparison.Ordinal);
     }
 
@@ -31,9 +36,9 @@ public sealed class ConsumerTests(LocalFeed feed)
     public async Task Readme_runs_from_a_single_file()
     {
         var folder = NewProgram("consumer-single-file");
-        await Publish(folder, "-p:TargetFrameworks=net10.0", "-p:PublishSingleFile=true");
+        await Publish(folder, "-f", "net10.0", "-p:TargetFrameworks=net10.0", "-p:PublishSingleFile=true");
         Assert.Empty(Directory.GetFiles(Path.Combine(folder, "published"), "NanoGpt*.dll"));
-        await Run(folder, Path.Combine(folder, "published"), "four lines", "fine-tune", "chat");
+        await Run(folder, Path.Combine(folder, "published"), BundledModel, "readme");
     }
 
     private string Version => $"-p:NanoGptVersion={feed.Version}";
@@ -50,10 +55,12 @@ public sealed class ConsumerTests(LocalFeed feed)
         Assert.True(exitCode == 0, output);
     }
 
-    private static async Task<string> Run(string folder, string programFolder, params string[] examples)
+    private static async Task<string> Run(string folder, string programFolder, string model, params string[] groups)
     {
-        var environment = new Dictionary<string, string> { ["HF_HOME"] = Path.Combine(folder, "hf"), ["HF_HUB_OFFLINE"] = "1" };
-        var (exitCode, output) = await Shell.Run(folder, Path.Combine(programFolder, ProgramFile), examples, environment);
+        var home = Path.Combine(folder, Path.GetFileName(model));
+        FillCache(home, model);
+        var environment = new Dictionary<string, string> { ["HF_HOME"] = home, ["HF_HUB_OFFLINE"] = "1" };
+        var (exitCode, output) = await Shell.Run(folder, Path.Combine(programFolder, ProgramFile), groups, environment);
         Assert.True(exitCode == 0 && output.Contains("== done", StringComparison.Ordinal), output);
         return output;
     }
@@ -64,14 +71,17 @@ public sealed class ConsumerTests(LocalFeed feed)
         foreach (var file in Directory.GetFiles(Repository.File("tests", "NanoGpt.Consumer")))
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
         File.Copy(Repository.File("src", "NanoGpt.Samples", "Texts", "saltmarrow.txt"), Path.Combine(folder, "input.txt"));
+        return folder;
+    }
 
+    /// <summary>The cache as a download of gpt2 leaves it.</summary>
+    private static void FillCache(string home, string source)
+    {
         const string commit = "607a30d783dfa663caf39e06633721c8d4cfcd7e"; // 40 hex digits, as a commit of the Hub has
-        var model = Path.Combine(folder, "hf", "hub", "models--openai-community--gpt2");
+        var model = Path.Combine(home, "hub", "models--openai-community--gpt2");
         var snapshot = Directory.CreateDirectory(Path.Combine(model, "snapshots", commit)).FullName;
-        foreach (var file in Directory.GetFiles(Repository.File("tests", "NanoGpt.Tests", "Vectors", "tiny-gpt2", "vocab50257")))
-            File.Copy(file, Path.Combine(snapshot, Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(source)) File.Copy(file, Path.Combine(snapshot, Path.GetFileName(file)));
         Directory.CreateDirectory(Path.Combine(model, "refs"));
         File.WriteAllText(Path.Combine(model, "refs", "main"), commit);
-        return folder;
     }
 }
