@@ -2,10 +2,15 @@
 
 using NanoGpt.Benchmarks;
 
-return args is ["train", ..] ? Train.Run(args.AsSpan(1)) : Usage();
+return args switch
+{
+    ["train", ..] => Train.Run(args.AsSpan(1)),
+    ["load", ..] => Load.Run(args.AsSpan(1)),
+    _ => Usage(),
+};
 
 static int Usage()
 {
-    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out]");
+    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load");
     return 1;
 }

@@ -1,0 +1,108 @@
+// Loading GPT-2 124M from safetensors: time and peak memory against a plain read of the same bytes. Each way runs in a
+// process of its own, because a peak cannot be taken back.
+
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using NanoGpt.Formats;
+
+namespace NanoGpt.Benchmarks;
+
+internal static unsafe class Load
+{
+    private static readonly string[] Ways = ["nothing", "read", "copy", "pack"];
+
+    public static int Run(ReadOnlySpan<string> args)
+    {
+        if (args.Length == 2) return RunOne(args[0], args[1]);
+        var folder = Directory.CreateTempSubdirectory("nanogpt-load-").FullName;
+        try
+        {
+            Make(folder);
+            Console.WriteLine(Machine.Line());
+            Console.WriteLine("| way | ms | CPU ms | peak resident MB | of the weights |\n| --- | --- | --- | --- | --- |");
+            for (var round = 0; round < 3; round++)
+                foreach (var way in Ways) Console.WriteLine(StartOne(way, folder));
+            return 0;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static int RunOne(string way, string folder)
+    {
+        var before = Environment.CpuUsage.TotalTime;
+        var clock = Stopwatch.StartNew();
+        switch (way)
+        {
+            case "read": Read(Path.Combine(folder, ModelFolder.WeightsFile)); break;
+            case "copy": Copy(folder); break;
+            case "pack": Pack(folder); break;
+        }
+
+        var busy = (Environment.CpuUsage.TotalTime - before).TotalMilliseconds;
+        var (time, weights) = (clock.Elapsed.TotalMilliseconds, GPTConfig.Gpt2.CountParameters() * sizeof(float) / 1e6);
+        var peak = Machine.PeakMegabytes() * 1.048576;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {way} | {time:f0} | {busy:f0} | {peak:f0} | {peak / weights:f3} |"));
+        return 0;
+    }
+
+    /// <summary>The floor: the file into one piece of memory.</summary>
+    private static void Read(string path)
+    {
+        using var file = File.OpenHandle(path);
+        var length = RandomAccess.GetLength(file);
+        var memory = (byte*)NativeMemory.Alloc((nuint)length);
+        for (var offset = 0L; offset < length;)
+            offset += RandomAccess.Read(file, new Span<byte>(memory + offset, (int)Math.Min(1 << 24, length - offset)), offset);
+    }
+
+    /// <summary>Every tensor checked, converted and transposed into memory of its own, as the torch network takes them.</summary>
+    private static void Copy(string folder)
+    {
+        using var weights = ModelFolder.Open(folder);
+        foreach (var tensor in weights.Tensors.Values)
+        {
+            tensor.CopyTo((float*)NativeMemory.Alloc((nuint)tensor.ElementCount * sizeof(float)));
+            tensor.Release();
+        }
+    }
+
+    /// <summary>Packed for the managed engine: what the first Generate waits for.</summary>
+    private static void Pack(string folder)
+    {
+        using var gpt = GPT.FromPretrained(folder);
+        _ = gpt.Engine;
+    }
+
+    /// <summary>A folder of GPT-2 124M with weights that are not all the same.</summary>
+    private static void Make(string folder)
+    {
+        var random = new Random(1);
+        var numbers = new float[GPTConfig.Gpt2.VocabSize * GPTConfig.Gpt2.NEmbd];
+        for (var i = 0; i < numbers.Length; i++) numbers[i] = random.NextSingle() - 0.5f;
+        fixed (float* data = numbers)
+        {
+            var tensors = new Dictionary<string, WeightTensor>();
+            foreach (var (name, shape) in GPTWeights.Expected(GPTConfig.Gpt2))
+            {
+                var isInOut = GPTWeights.IsConv1D(name);
+                tensors.Add(name, new WeightTensor(name, TensorType.F32, isInOut ? [shape[1], shape[0]] : shape, isInOut, (byte*)data));
+            }
+
+            using var weights = new GPTWeights(GPTConfig.Gpt2, tensors);
+            ModelFolder.Save(folder, GPTConfig.Gpt2, weights);
+        }
+    }
+
+    private static string StartOne(string way, string folder)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
+        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet") start.ArgumentList.Add(typeof(Load).Assembly.Location);
+        foreach (var argument in (string[])["load", way, folder]) start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        return process.StandardOutput.ReadToEnd().TrimEnd();
+    }
+}
