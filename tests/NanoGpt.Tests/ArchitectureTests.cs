@@ -29,6 +29,7 @@ public sealed partial class ArchitectureTests
     public void A_room_knows_only_what_it_stands_on(string room, string[] never)
     {
         var files = SourceFiles(room);
+        Assert.NotEmpty(files);
 
         var broken =
             from file in files
@@ -47,7 +48,6 @@ public sealed partial class ArchitectureTests
     [InlineData("GPTModel.cs", "Tokenizer")]
     public void A_file_does_not_name_a_type_above_it(string file, string type)
     {
-        if (!File.Exists(Path.Combine(Library, file))) return; // a room that has not landed yet
         var code = CommentOrString().Replace(File.ReadAllText(Path.Combine(Library, file)), "");
         Assert.DoesNotMatch($@"\b{type}\b", code);
     }
@@ -59,7 +59,6 @@ public sealed partial class ArchitectureTests
     private static string[] SourceFiles(string room)
     {
         var path = Path.Combine(Library, room);
-        if (!Path.Exists(path)) return []; // a room that has not landed yet
         return File.Exists(path)
             ? [path]
             : [.. Directory.EnumerateFiles(path, "*.cs", SearchOption.AllDirectories)
