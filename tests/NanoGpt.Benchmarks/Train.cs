@@ -34,7 +34,7 @@ internal static class Train
     private static void Compare(int index, string[] without)
     {
         var work = Works[index];
-        using var plain = new Side("plain", index, []);
+        using var plain = new Side("plain", index, without);
         using var ours = new Side("ours", index, without);
         for (var round = 0; round < work.Rounds; round++)
         {
@@ -51,6 +51,7 @@ internal static class Train
     private static int Child(string side, Work work, string[] without)
     {
         Libtorch.EnsureLoaded();
+        if (without.Contains("threads")) set_num_threads(1); // on a busy machine processor time of one thread still tells
         _ = random.manual_seed(1);
         var step = side == "plain" ? Plain(work) : Ours(work, without);
         var draw = new Random(1);
@@ -85,13 +86,14 @@ internal static class Train
     {
         var heap = without.Contains("heap") ? null : GlibcHeap.Keep();
         var model = new GPTModel(work.Config);
+        model.RecomputesBlocks = without.Contains("activations");
         var backend = without.Contains("adamw") ? AdamWBackend.Plain : AdamWBackend.Auto;
         var optimizer = new FusedAdamW(model.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)), new AdamWOptions { Backend = backend });
         return (x, y, shape) =>
         {
             GC.KeepAlive(heap);
             using var scope = NewDisposeScope();
-            var loss = model.forward(tensor(x, shape), tensor(y, shape)).Loss!;
+            var loss = without.Contains("loss") ? model.forward(tensor(x, shape), tensor(y, shape)).Loss! : model.Loss(tensor(x, shape), tensor(y, shape));
             loss.backward();
             _ = optimizer.Step(6e-4, 1.0);
             optimizer.ZeroGrad();
