@@ -62,7 +62,8 @@ internal sealed class OptionTable
 
     private static IEnumerable<Option> Options(object holder, IReadOnlyList<PropertyInfo> path)
     {
-        foreach (var property in holder.GetType().GetProperties().Where(p => p.CanWrite))
+        var hidden = path.Count == 0 ? null : path[^1].GetCustomAttribute<WithoutAttribute>();
+        foreach (var property in holder.GetType().GetProperties().Where(p => p.CanWrite && hidden?.Properties.Contains(p.Name) != true))
         {
             IReadOnlyList<PropertyInfo> here = [.. path, property];
             var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;

@@ -39,7 +39,7 @@ internal sealed class ConvertCommand : Command<ConvertOptions>
 
         using var progress = new DownloadProgress(session.Status);
         var pretrained = new PretrainedOptions { BlockSize = options.BlockSize };
-        using var gpt = await GPT.FromPretrainedAsync(options.Source, pretrained, progress, session.Stop.Token);
+        using var gpt = await GPT.FromPretrainedAsync(ModelOptions.ModelIn(options.Source), pretrained, progress, session.Stop.Token);
         gpt.SavePretrained(options.Destination, options.MaxShardMegabytes * 1_000_000);
         session.Output.Line($"{options.Destination}: {Figures.Short(gpt.Config.CountParameters())} parameters, "
             + $"{gpt.Config.NLayer} layers, context of {gpt.Config.BlockSize} tokens, vocabulary of {gpt.Config.VocabSize}");

@@ -1,4 +1,4 @@
-// train, from a published model, with defaults for that: few steps, a small constant learning rate, only better checkpoints.
+// train, from a published model, with defaults for that: few steps, a small constant learning rate.
 
 namespace NanoGpt.Samples.Commands;
 
@@ -17,7 +17,6 @@ internal sealed record FineTuneOptions : TrainOptions
             BlockSize = 256,
             LearningRate = 3e-5,
             DecayLr = false,
-            AlwaysSaveCheckpoint = false,
         };
     }
 }

@@ -28,11 +28,14 @@ internal sealed record ModelOptions
 
     private string Where => InitFrom switch
     {
-        "resume" => Checkpoint.FindNewest(OutDir)?.Path ?? OutDir, // a run's newest whole checkpoint, or a plain model folder
+        "resume" => OutDir,
         "scratch" => throw new UsageException("init_from=scratch has no trained weights; that is for train. Give a folder or a Hub id."),
         "huggingface" => Model,
         _ => InitFrom,
     };
+
+    /// <summary>The newest whole checkpoint where <paramref name="source"/> is a run's folder; else the same.</summary>
+    public static string ModelIn(string source) => Directory.Exists(source) ? Checkpoint.FindNewest(source)?.Path ?? source : source;
 
     /// <summary>A short name for answers: the folder's or the Hub's.</summary>
     public string ModelName => Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Where));
@@ -41,7 +44,7 @@ internal sealed record ModelOptions
     public async Task<GPT> OpenAsync(Session session)
     {
         using var progress = new DownloadProgress(session.Status);
-        return await GPT.FromPretrainedAsync(Where, new PretrainedOptions { Device = Device, Dtype = Dtype }, progress, session.Stop.Token);
+        return await GPT.FromPretrainedAsync(ModelIn(Where), new PretrainedOptions { Device = Device, Dtype = Dtype }, progress, session.Stop.Token);
     }
 }
 

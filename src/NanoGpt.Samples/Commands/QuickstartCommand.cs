@@ -11,10 +11,10 @@ namespace NanoGpt.Samples.Commands;
 internal sealed record QuickstartOptions
 {
     /// <summary>The model to start from; by default the one that comes with this program, trained on Shakespeare.</summary>
-    public string Model { get; init; } = Path.Combine(AppContext.BaseDirectory, "BundledModel");
+    public string? Model { get; init; }
 
     /// <summary>The text to fine-tune on; by default a short book that comes with this program.</summary>
-    public string Text { get; init; } = Path.Combine(AppContext.BaseDirectory, "Texts", "saltmarrow.txt");
+    public string? Text { get; init; }
 
     /// <summary>Where the plot and the fine-tuned model go.</summary>
     public string OutDir { get; init; } = "out/quickstart";
@@ -41,14 +41,14 @@ internal sealed class QuickstartCommand : Command<QuickstartOptions>
         var folder = Path.Combine(options.OutDir, "model");
 
         steps.Say("GPT.FromPretrained(\"BundledModel\")", "a small GPT that has read Shakespeare, letter by letter");
-        using var gpt = GPT.FromPretrained(options.Model);
+        using var gpt = GPT.FromPretrained(options.Model ?? Bundled("BundledModel"));
         screen.Line($"{Figures.Short(gpt.Config.CountParameters())} parameters, {gpt.Config.NLayer} layers, {gpt.Tokenizer.VocabSize} characters");
 
         steps.Say("gpt.Generate(start, options)", "what it writes before it has seen our text");
         WriteSample(gpt, options, session);
 
         steps.Say("TokenDataset.FromText(\"saltmarrow.txt\", gpt.Tokenizer)", "another text: the log of a lighthouse");
-        using var data = TokenDataset.FromText(options.Text, gpt.Tokenizer);
+        using var data = TokenDataset.FromText(options.Text ?? Bundled("Texts/saltmarrow.txt"), gpt.Tokenizer);
         screen.Line($"{Figures.Count(data.Train.Count)} characters to learn from, {Figures.Count(data.Val.Count)} to be tested on");
 
         steps.Say("new Trainer(gpt, options).Train(data, progress)", "fine-tuning");
@@ -61,7 +61,8 @@ internal sealed class QuickstartCommand : Command<QuickstartOptions>
         TerminalPlot.Write(screen, view.Curves, Math.Min(screen.Width, 100), height: 12);
         var picture = Path.Combine(options.OutDir, "loss.svg");
         File.WriteAllText(picture, SvgPlot.Render("Fine-tuning on the log of Saltmarrow Light", "iteration", "loss", view.Curves));
-        screen.Line($"validation loss {result.Evaluations[0].ValLoss:0.000} before, {result.BestValLoss:0.000} after; picture: {picture}");
+        var (before, after) = (result.Evaluations[0], result.Evaluations[^1]);
+        screen.Line(FormattableString.Invariant($"validation loss {before.ValLoss:0.000} before, {after.ValLoss:0.000} after {after.Iteration} steps; picture: {picture}"));
 
         steps.Say($"gpt.SavePretrained(\"{folder}\")", "a folder that transformers opens too");
         gpt.SavePretrained(folder);
@@ -75,6 +76,8 @@ internal sealed class QuickstartCommand : Command<QuickstartOptions>
         screen.Line();
         screen.Line($"Done in {Figures.Duration(steps.Elapsed)}. Next: nanogpt sample --init_from={folder} --start=\"The gale\"");
     }
+
+    private static string Bundled(string name) => Path.Combine(AppContext.BaseDirectory, name);
 
     private static TrainerOptions FineTuning(QuickstartOptions options) => new()
     {

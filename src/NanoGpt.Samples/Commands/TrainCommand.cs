@@ -11,7 +11,7 @@ internal sealed class TrainCommand : TrainingCommand<TrainOptions>
     public override IReadOnlyList<string> Examples =>
     [
         "train --dataset=shakespeare_char --n_layer=4 --n_head=4 --n_embd=128",
-        "train configs/train_shakespeare_char.json --device=cpu --max_iters=2000",
+        "train configs/train_shakespeare_char_cpu.json --max_iters=500",
         "train --init_from=resume --out_dir=out",
     ];
 }

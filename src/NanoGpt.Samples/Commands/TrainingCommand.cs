@@ -33,6 +33,7 @@ internal record TrainOptions
     /// <summary>Whether a model from scratch has biases.</summary>
     public bool Bias { get; init; }
 
+    [Without(nameof(TrainerOptions.ResumeFrom))]
     public TrainerOptions Trainer { get; init; } = new();
 
     /// <summary>What texts drawn during training begin with; empty for none.</summary>

@@ -17,6 +17,23 @@ public sealed class BadInputTests
         { ["convert", "empty"], "two names are needed" },
         { ["convert", "empty", "x", "--block_sise=3"], "did you mean 'block_size'?" },
         { ["convert", "empty", "x", "--block_size=big"], "must be a whole number" },
+        { ["train", "--dataset=nothing"], "nothing" },
+        { ["train", "nothing.json"], "nothing.json" },
+        { ["train", "--learning_rte=1"], "did you mean 'learning_rate'?" },
+        { ["train", "--init_from=resume", "--dataset=empty"], "empty" },
+        { ["sample", "--out_dir=nothing"], "nothing" },
+        { ["sample", "--init_from=empty"], "has no config.json" },
+        { ["sample", "--init_from=tiny", "--start="], "the prompt is empty" },
+        { ["sample", "--init_from=tiny", "--start=FILE:nothing.txt"], "nothing.txt" },
+        { ["sample", "--init_from=tiny", "--start=Twenty and twelve letters are too many"], "shorten the prompt" },
+        { ["sample", "--init_from=tiny", "--start=\u00a7"], "\u00a7" },
+        { ["sample", "--init_from=tiny", "--temperature=-1"], "Temperature is -1" },
+        { ["prepare", "mine", "--input=nothing.txt"], "nothing.txt" },
+        { ["prepare", "mine"], "--input" },
+        { ["plot"], "which run?" },
+        { ["plot", "nothing"], "nothing" },
+        { ["eval", "nothing.txt", "--init_from=tiny"], "nothing.txt" },
+        { ["serve", "--init_from=tiny", "--host=nowhere"], "--host=nowhere" },
         { ["download", "no such model!"], "no such model!" },
         { ["download", "somebody/some-model"], "HF_HUB_OFFLINE" },
     };
@@ -27,6 +44,7 @@ public sealed class BadInputTests
     {
         using var nanogpt = new Nanogpt();
         Directory.CreateDirectory(nanogpt.PathOf("empty"));
+        if (arguments.Contains("--init_from=tiny")) TinyModel.Write(nanogpt.PathOf("tiny"));
         var outcome = nanogpt.Run(arguments);
         Assert.Equal(1, outcome.ExitCode);
         Assert.Empty(outcome.Output);
