@@ -31,7 +31,7 @@ internal sealed record Option(IReadOnlyList<PropertyInfo> Path, object? Default)
     public string? DefaultText => Default switch
     {
         null or "" or ICollection { Count: 0 } => null,
-        "\n" => "\\n",
+        string text => text.Replace("\n", "\\n", StringComparison.Ordinal),
         _ => ValueText.Format(Default),
     };
 
