@@ -68,8 +68,12 @@ public sealed partial class ArchitectureTests
     private static IEnumerable<string> UsedNamespaces(string source) =>
         from Match match in UsingLine().Matches(source) select match.Groups["name"].Value;
 
-    private static string RepositoryRoot([System.Runtime.CompilerServices.CallerFilePath] string thisFile = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(thisFile)!, "..", ".."));
+    private static string RepositoryRoot()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "NanoGpt.sln"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException("The tests do not run inside a checkout.");
+    }
 
     [GeneratedRegex(@"^\s*(global\s+)?using\s+(static\s+)?(\w+\s*=\s*)?(?<name>[A-Za-z_][\w.]*)\s*;", RegexOptions.Multiline)]
     private static partial Regex UsingLine();
