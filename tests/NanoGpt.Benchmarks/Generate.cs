@@ -12,16 +12,18 @@ internal static unsafe class Generate
 {
     private const int DecodeTokens = 48;
 
-    public static void Run(string[] arguments)
+    /// <param name="arguments">The number of rounds, 5 where none is given, and of threads, all where none is given.</param>
+    public static int Run(ReadOnlySpan<string> arguments)
     {
         var rounds = arguments.Length > 0 ? int.Parse(arguments[0]) : 5;
-        Console.WriteLine($"machine: {Machine.Line}");
+        var threads = arguments.Length > 1 ? int.Parse(arguments[1]) : Environment.ProcessorCount;
+        Console.WriteLine($"machine: {Machine.Line()}");
         var config = GPTConfig.Gpt2;
         using var weights = RandomWeights(config);
         var models = new[] { WeightPrecision.Float32, WeightPrecision.BFloat16, WeightPrecision.Int8 }.Select(precision =>
         {
             var start = Stopwatch.GetTimestamp();
-            var model = InferenceModel.Create(weights, precision);
+            var model = InferenceModel.Create(weights, precision, threads: threads);
             Console.WriteLine($"packed {precision}: {model.WeightBytes / 1e6:F0} MB in {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms ({model.Kernels.Name}, {model.Threads} threads)");
             return model;
         }).ToArray();
@@ -29,7 +31,7 @@ internal static unsafe class Generate
         // Round by round through all of it, so that whatever else the machine does falls on all alike.
         var times = new Dictionary<string, List<double>>();
         void Record(string name, double seconds) => (times.TryGetValue(name, out var list) ? list : times[name] = []).Add(seconds);
-        using var stream = new StreamingRead((long)(config.CountParameters() * sizeof(float)));
+        using var stream = new StreamingRead(config.CountParameters() * sizeof(float), threads);
         for (var round = -1; round < rounds; round++)
         {
             var isWarmUp = round < 0;
@@ -50,20 +52,21 @@ internal static unsafe class Generate
                 }
             }
 
-            seconds = MatrixCeiling(Environment.ProcessorCount);
+            seconds = MatrixCeiling(threads);
             if (!isWarmUp) Record("ceiling", seconds);
         }
 
-        Report(config, models, times, stream.Bytes);
+        Report(config, models, times, stream.Bytes, threads);
         foreach (var model in models) model.Dispose();
+        return 0;
     }
 
-    private static void Report(GPTConfig config, InferenceModel[] models, Dictionary<string, List<double>> times, long streamBytes)
+    private static void Report(GPTConfig config, InferenceModel[] models, Dictionary<string, List<double>> times, long streamBytes, int threads)
     {
         double Median(string name) => times[name].Order().ElementAt(times[name].Count / 2);
         var read = streamBytes / Median("stream") / 1e9;
-        var ceiling = CeilingFlops / Median("ceiling") / 1e9;
-        Console.WriteLine($"streaming read, all threads: {read:F1} GB/s; fp32 multiply-add in registers, all threads: {ceiling:F0} GFLOP/s");
+        var ceiling = threads * CeilingFlops / Median("ceiling") / 1e9;
+        Console.WriteLine($"{threads} threads: streaming read {read:F1} GB/s, fp32 multiply-add in registers {ceiling:F0} GFLOP/s");
         Console.WriteLine($"{"",-10}{"decode 1",12}{"of read",9}{"vs fp32",9}{"decode 8",12}{"vs 1",7}{"prefill 32",12}{"prefill 512",13}{"of ceiling",12}");
         var fp32 = Median("Float32 decode 1");
         foreach (var model in models)
@@ -104,7 +107,7 @@ internal static unsafe class Generate
 
     private const long CeilingSteps = 30_000_000;
 
-    private static double CeilingFlops => CeilingSteps * 12.0 * 2 * System.Runtime.Intrinsics.Vector256<float>.Count * Environment.ProcessorCount;
+    private static double CeilingFlops => CeilingSteps * 12.0 * 2 * System.Runtime.Intrinsics.Vector256<float>.Count;
 
     /// <summary>Twelve independent chains of multiply-adds on each thread.</summary>
     private static double MatrixCeiling(int threads)
@@ -173,10 +176,12 @@ internal static unsafe class Generate
     private sealed class StreamingRead : IDisposable
     {
         private readonly NativeBuffer _buffer;
+        private readonly int _threads;
         private float _sum;
 
-        public StreamingRead(long bytes)
+        public StreamingRead(long bytes, int threads)
         {
+            _threads = threads;
             _buffer = new NativeBuffer(bytes);
             NativeMemory.Fill(_buffer.Bytes, (nuint)bytes, 1);
         }
@@ -190,9 +195,8 @@ internal static unsafe class Generate
 
         private double Pass()
         {
-            var threads = Environment.ProcessorCount;
-            var part = Bytes / threads / 4096 * 4096;
-            var workers = Enumerable.Range(0, threads).Select(i => new Thread(() => _sum += Sum(_buffer.Bytes + i * part, part))).ToArray();
+            var part = Bytes / _threads / 4096 * 4096;
+            var workers = Enumerable.Range(0, _threads).Select(i => new Thread(() => _sum += Sum(_buffer.Bytes + i * part, part))).ToArray();
             var start = Stopwatch.GetTimestamp();
             foreach (var worker in workers) worker.Start();
             foreach (var worker in workers) worker.Join();

@@ -6,11 +6,12 @@ return args switch
 {
     ["train", ..] => Train.Run(args.AsSpan(1)),
     ["load", ..] => Load.Run(args.AsSpan(1)),
+    ["generate", ..] => Generate.Run(args.AsSpan(1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load");
+    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load | generate [rounds] [threads]");
     return 1;
 }

@@ -43,8 +43,8 @@ internal abstract unsafe class Kernels
     public abstract void MultiplyAdd(
         float* a, nint aStride, int rows, Panels panels, int panelCount, int columnPairs, float* destination, nint destinationStride);
 
-    /// <summary>destination += a * panels for one block of columns, at most <see cref="QuantizedRows.BlockColumns"/>.</summary>
-    /// <param name="a">First row and block.</param>
+    /// <summary>destination += a * panels, for int8 weights.</summary>
+    /// <param name="a">First row, from the start of a block on.</param>
     /// <param name="rows">Rows of a and of the destination.</param>
     /// <param name="panels">First panel, at the block's first column.</param>
     /// <param name="panelCount">Panels to multiply with.</param>

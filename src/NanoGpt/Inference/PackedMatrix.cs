@@ -105,35 +105,62 @@ internal sealed unsafe class PackedMatrix : IDisposable
     {
         var firstRow = panel * PanelWidth;
         var rows = Math.Min(PanelWidth, Outputs - firstRow);
+        var destination = _buffer.Bytes + panel * PanelStride;
+        if (Precision == WeightPrecision.Float32)
+        {
+            ReadPanel(weight, firstRow, rows, (float*)destination);
+            return;
+        }
+
+        using var values = NativeBuffer.OfFloats((long)Inputs * PanelWidth);
+        ReadPanel(weight, firstRow, rows, values.Floats);
+        if (Precision == WeightPrecision.BFloat16) EncodeBFloat16(values.Floats, (ushort*)destination);
+        else EncodeInt8(values.Floats, (sbyte*)destination, _scales!.Floats + firstRow);
+    }
+
+    /// <summary>[out, in] rows, or [in, out] columns, to [in][output]; outputs that there are none of stay as they are.</summary>
+    private void ReadPanel(WeightTensor weight, int firstRow, int rows, float* panel)
+    {
+        if (weight is { IsInOut: true, Type: TensorType.F32 })
+        {
+            // Already in order: the outputs of a column lie side by side.
+            for (var c = 0; c < Inputs; c++)
+                new ReadOnlySpan<float>((float*)weight.Data + (long)c * Outputs + firstRow, rows).CopyTo(new Span<float>(panel + (long)c * PanelWidth, rows));
+            return;
+        }
+
         using var copy = NativeBuffer.OfFloats((long)rows * Inputs);
         weight.CopyRows(copy.Floats, firstRow, rows);
-
-        var destination = _buffer.Bytes + panel * PanelStride;
-        for (var lane = 0; lane < rows; lane++)
+        for (var c = 0; c < Inputs; c++)
         {
-            var source = new ReadOnlySpan<float>(copy.Floats + (long)lane * Inputs, Inputs);
-            switch (Precision)
-            {
-                case WeightPrecision.Float32:
-                    for (var c = 0; c < source.Length; c++) ((float*)destination)[(long)c * PanelWidth + lane] = source[c];
-                    break;
-                case WeightPrecision.BFloat16:
-                    for (var c = 0; c < source.Length; c++) ((ushort*)destination)[PairedIndex(c, lane)] = RoundToBFloat16(source[c]);
-                    break;
-                default:
-                    PackInt8(source, (sbyte*)destination, lane, out _scales!.Floats[firstRow + lane]);
-                    break;
-            }
+            for (var lane = 0; lane < rows; lane++) panel[(long)c * PanelWidth + lane] = copy.Floats[(long)lane * Inputs + c];
         }
     }
 
-    /// <summary>Rounds a row to multiples of a scale that its largest weight is 127 times of.</summary>
-    private void PackInt8(ReadOnlySpan<float> source, sbyte* panel, int lane, out float scale)
+    private void EncodeBFloat16(float* values, ushort* panel)
     {
-        var largest = 0f;
-        foreach (var weight in source) largest = MathF.Max(largest, MathF.Abs(weight));
-        scale = largest / sbyte.MaxValue; // NaN where a weight is: the logits will tell.
-        var factor = largest > 0 ? sbyte.MaxValue / largest : 0f;
-        for (var c = 0; c < source.Length; c++) panel[PairedIndex(c, lane)] = (sbyte)MathF.Round(source[c] * factor);
+        for (var c = 0; c < Inputs; c++)
+        {
+            for (var lane = 0; lane < PanelWidth; lane++) panel[PairedIndex(c, lane)] = RoundToBFloat16(values[(long)c * PanelWidth + lane]);
+        }
+    }
+
+    /// <summary>Rounds each output's weights to multiples of a scale that the largest of them is 127 times of.</summary>
+    private void EncodeInt8(float* values, sbyte* panel, float* scales)
+    {
+        var factors = stackalloc float[PanelWidth];
+        for (var lane = 0; lane < PanelWidth; lane++)
+        {
+            var largest = 0f;
+            for (var c = 0; c < Inputs; c++) largest = MathF.Max(largest, MathF.Abs(values[(long)c * PanelWidth + lane]));
+            scales[lane] = largest / sbyte.MaxValue; // NaN where a weight is: the logits will tell.
+            factors[lane] = largest > 0 ? sbyte.MaxValue / largest : 0f;
+        }
+
+        for (var c = 0; c < Inputs; c++)
+        {
+            for (var lane = 0; lane < PanelWidth; lane++)
+                panel[PairedIndex(c, lane)] = (sbyte)MathF.Round(values[(long)c * PanelWidth + lane] * factors[lane]);
+        }
     }
 }

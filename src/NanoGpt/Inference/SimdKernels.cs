@@ -157,15 +157,17 @@ internal sealed unsafe class SimdKernels<TSimd, TVector, TShorts, TIntegers>(str
         }
     }
 
+    // 0.5 x (1 + erf(x / sqrt(2))) = max(x, 0) - 0.5 |x| (1 - erf(|x| / sqrt(2))), which loses nothing below zero.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void GeluErf(float* x, int length)
     {
-        var half = TSimd.Create(0.5f);
+        var zero = TSimd.Create(0f);
         for (var i = 0; i < length; i += TSimd.Width)
         {
             var v = TSimd.Load(x + i);
-            var erf = SimdMath<TSimd, TVector>.Erf(TSimd.Multiply(v, TSimd.Create(0.70710678f)));
-            TSimd.Store(TSimd.Multiply(v, TSimd.MultiplyAdd(half, erf, half)), x + i);
+            var magnitude = TSimd.Max(TSimd.Subtract(zero, v), v);
+            var complement = SimdMath<TSimd, TVector>.ErrorComplement(TSimd.Multiply(magnitude, TSimd.Create(0.70710678f)));
+            TSimd.Store(TSimd.MultiplyAdd(TSimd.Multiply(magnitude, TSimd.Create(-0.5f)), complement, TSimd.Max(zero, v)), x + i);
         }
     }
 

@@ -18,33 +18,49 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
     public static void MultiplyAdd(
         float* a, nint aStride, int rows, Panels panels, int panelCount, int columnPairs, float* destination, nint destinationStride)
     {
-        var width = 2 * TSimd.Width;
-        var row = 0;
-        for (; row <= rows - 6; row += 6)
+        if (rows == 1)
         {
-            for (var p = 0; p < panelCount; p++)
-                SixRows(a, aStride, panels.Data + p * panels.Stride, columnPairs, destination + p * width, destinationStride);
-            a += 6 * aStride;
-            destination += 6 * destinationStride;
+            OneRow(a, panels, panelCount, columnPairs, destination);
+            return;
         }
 
-        for (; row <= rows - 4; row += 4)
+        for (var p = 0; p < panelCount; p++)
         {
-            for (var p = 0; p < panelCount; p++)
-                FourRows(a, aStride, panels.Data + p * panels.Stride, columnPairs, destination + p * width, destinationStride);
-            a += 4 * aStride;
-            destination += 4 * destinationStride;
-        }
+            // While the rows pass by one panel, the next one is fetched, each group of rows asking for its share.
+            var panel = panels.From(p);
+            var ahead = panel.Data + panels.Stride;
+            var share = columnPairs * TFormat.PairStride / RowGroups.Count(rows);
+            for (var row = 0; row < rows; ahead += share)
+            {
+                var count = RowGroups.Next(rows - row);
+                MultiplyGroup(
+                    a + row * aStride, aStride, count, panel.Data, columnPairs, destination + row * destinationStride, destinationStride,
+                    ahead, share / columnPairs);
+                row += count;
+            }
 
-        for (; row <= rows - 2; row += 2)
+            destination += 2 * TSimd.Width;
+        }
+    }
+
+    private static void MultiplyGroup(
+        float* a, nint stride, int rows, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
+    {
+        switch (rows)
         {
-            for (var p = 0; p < panelCount; p++)
-                TwoRows(a, aStride, panels.Data + p * panels.Stride, columnPairs, destination + p * width, destinationStride);
-            a += 2 * aStride;
-            destination += 2 * destinationStride;
+            case 6:
+                SixRows(a, stride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
+                break;
+            case 4:
+                FourRows(a, stride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
+                break;
+            case 2:
+                TwoRows(a, stride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
+                break;
+            default:
+                OneRowOnePanel(a, panel, columnPairs, destination);
+                break;
         }
-
-        if (row < rows) OneRow(a, panels, panelCount, columnPairs, destination);
     }
 
     private static void OneRow(float* a, Panels panels, int panelCount, int columnPairs, float* destination)
@@ -132,15 +148,17 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride)
+    private static void TwoRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
     {
         var width = TSimd.Width;
         float* a1 = a + stride;
         float* d1 = destination + destinationStride;
         TVector s0 = TSimd.Load(destination), t0 = TSimd.Load(destination + width);
         TVector s1 = TSimd.Load(d1), t1 = TSimd.Load(d1 + width);
-        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride)
+        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride, ahead += aheadStep)
         {
+            TSimd.Prefetch(ahead);
+            TSimd.Prefetch(ahead + aheadStep / 2);
             var w0 = TFormat.LoadEven(panel, 0);
             var w1 = TFormat.LoadEven(panel, 1);
             var x = TSimd.Create(a[k]);
@@ -167,7 +185,7 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride)
+    private static void FourRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
     {
         var width = TSimd.Width;
         float* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride;
@@ -176,8 +194,10 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
         TVector s1 = TSimd.Load(d1), t1 = TSimd.Load(d1 + width);
         TVector s2 = TSimd.Load(d2), t2 = TSimd.Load(d2 + width);
         TVector s3 = TSimd.Load(d3), t3 = TSimd.Load(d3 + width);
-        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride)
+        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride, ahead += aheadStep)
         {
+            TSimd.Prefetch(ahead);
+            TSimd.Prefetch(ahead + aheadStep / 2);
             var w0 = TFormat.LoadEven(panel, 0);
             var w1 = TFormat.LoadEven(panel, 1);
             var x = TSimd.Create(a[k]);
@@ -220,7 +240,7 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SixRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride)
+    private static void SixRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
     {
         var width = TSimd.Width;
         float* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride, a4 = a3 + stride, a5 = a4 + stride;
@@ -231,8 +251,10 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
         TVector s3 = TSimd.Load(d3), t3 = TSimd.Load(d3 + width);
         TVector s4 = TSimd.Load(d4), t4 = TSimd.Load(d4 + width);
         TVector s5 = TSimd.Load(d5), t5 = TSimd.Load(d5 + width);
-        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride)
+        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride, ahead += aheadStep)
         {
+            TSimd.Prefetch(ahead);
+            TSimd.Prefetch(ahead + aheadStep / 2);
             var w0 = TFormat.LoadEven(panel, 0);
             var w1 = TFormat.LoadEven(panel, 1);
             var x = TSimd.Create(a[k]);

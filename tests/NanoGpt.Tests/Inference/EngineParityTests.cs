@@ -91,6 +91,39 @@ public sealed class EngineParityTests
         }
     }
 
+    [Fact]
+    public void BFloat16_storage_changes_nothing_where_the_weights_are_bfloat16_already()
+    {
+        using var weights = TinyModels.Open("bf16");
+        var ids = Enumerable.Range(0, 60).ToArray();
+        foreach (var kernels in Kernels.Supported)
+        {
+            using var exact = InferenceModel.Create(weights, WeightPrecision.Float32, kernels);
+            using var half = InferenceModel.Create(weights, WeightPrecision.BFloat16, kernels);
+            Assert.Equal(AllLogits(exact, ids), AllLogits(half, ids));
+        }
+    }
+
+    [Fact]
+    public void Int8_and_bfloat16_stay_near_the_reference()
+    {
+        using var weights = TinyModels.Open("prefixed-tied");
+        using var exact = InferenceModel.Create(weights);
+        var ids = Enumerable.Range(100, 64).ToArray();
+        var logits = AllLogits(exact, ids);
+        var deviation = Math.Sqrt(logits.Average(value => (double)value * value));
+        foreach (var kernels in Kernels.Supported)
+        {
+            // bfloat16 has 8 bits of precision, int8 rows 7: errors of some 2^-9 and 2^-8 of the logits' spread.
+            foreach (var (precision, tolerance) in new[] { (WeightPrecision.BFloat16, 0.01), (WeightPrecision.Int8, 0.02) })
+            {
+                using var model = InferenceModel.Create(weights, precision, kernels);
+                var error = Math.Sqrt(logits.Zip(AllLogits(model, ids), (a, b) => (double)(a - b) * (a - b)).Average());
+                Assert.InRange(error, deviation * 1e-4, deviation * tolerance);
+            }
+        }
+    }
+
     internal static List<int> Greedy(InferenceModel model, int[] prompt, int maxNewTokens, int end = -1)
     {
         using var session = model.CreateSession();
