@@ -17,7 +17,7 @@ internal static class ReportPage
         :root { color-scheme: light dark; --line: #8884; --soft: #888; }
         body { font: 15px/1.45 system-ui, sans-serif; max-width: 1120px; margin: 2rem auto; padding: 0 1rem; }
         h1 { font-size: 1.35rem; margin: 0 0 .8rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
-        .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 1rem; }
+        .summary { margin-bottom: 1.4rem; } .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 1rem; }
         figure { margin: 0; } figure.wide { grid-column: 1 / -1; } figcaption { font-weight: 600; }
         svg { width: 100%; height: auto; display: block; }
         .grid { stroke: var(--line); } .tick { font-size: 12px; fill: var(--soft); } .mark { stroke: var(--soft); stroke-dasharray: 2 4; }
@@ -33,12 +33,12 @@ internal static class ReportPage
     // Inverts each chart's scales, so that the page holds every number once: in its curves.
     private const string Script = """
         for (const svg of document.querySelectorAll('figure svg')) {
-          const d = svg.dataset, box = [64, 720 - 14, 300 - 30, 12];
+          const d = svg.dataset, size = svg.viewBox.baseVal, box = [64, size.width - 14, size.height - 30, 12];
           const out = svg.parentNode.appendChild(document.createElement('div'));
           out.className = 'readout';
           const curves = [...svg.querySelectorAll('polyline')].map(p => ({ name: p.dataset.name, points: [...p.points] })).filter(c => c.name);
           svg.addEventListener('pointermove', e => {
-            const at = (e.clientX - svg.getBoundingClientRect().left) * 720 / svg.getBoundingClientRect().width;
+            const at = (e.clientX - svg.getBoundingClientRect().left) * size.width / svg.getBoundingClientRect().width;
             const value = (v, a, b, low, high) => +low + (v - a) / (b - a) * (high - low);
             out.textContent = 'iteration ' + Math.round(value(at, box[0], box[1], d.x0, d.x1)) + curves.map(c => {
               const p = c.points.reduce((m, q) => Math.abs(q.x - at) < Math.abs(m.x - at) ? q : m);
@@ -60,7 +60,7 @@ internal static class ReportPage
         Summary(page, runs);
 
         page.Append("<section class=\"charts\">\n");
-        page.Append(Loss(runs).Render().Replace("<figure>", "<figure class=\"wide\">", StringComparison.Ordinal));
+        page.Append(Loss(runs).Render());
         page.Append(Chart("Learning rate", runs, run => run.LearningRate).Render());
         page.Append(Chart("Gradient length before clipping", runs, run => run.GradNorm).Render());
         page.Append(Chart("Tokens per second", runs, run => run.TokensPerSecond).Render());
@@ -88,28 +88,25 @@ internal static class ReportPage
             curves.Add(new Curve(prefix + "val loss", val, run.ValLoss, Dots: true, Dashed: runs.Count > 1));
         }
 
-        return new SvgChart("Loss", curves, runs.Count == 1 ? runs[0].Resumes : null);
+        return new SvgChart("Loss", curves, runs.Count == 1 ? runs[0].Resumes : null, isWide: true);
     }
 
     private static SvgChart Chart(string title, IReadOnlyList<RunRecord> runs, Func<RunRecord, List<Point>> series) => new(
         title, [.. runs.Select((run, i) => new Curve(runs.Count == 1 ? "" : run.Name, Colours[i % Colours.Length], series(run)))]);
 
-    /// <summary>An exponentially weighted mean over about a fiftieth of the run; nothing for a run of few steps.</summary>
+    /// <summary>A mean over a fortieth of the run around each step; nothing for a run of few steps.</summary>
     private static List<Point> Smooth(List<Point> points)
     {
-        if (points.Count < 100) return [];
-        var keep = 1 - 50.0 / points.Count / 2;
-        var mean = 0.0;
-        var weight = 0.0;
-        var smooth = new List<Point>(points.Count);
-        foreach (var p in points.Where(p => double.IsFinite(p.Y)))
+        const int fewSteps = 100, share = 80; // on either side
+        var finite = points.Where(p => double.IsFinite(p.Y)).ToList();
+        if (finite.Count < fewSteps) return [];
+        var sums = new double[finite.Count + 1];
+        for (var i = 0; i < finite.Count; i++) sums[i + 1] = sums[i] + finite[i].Y;
+        return [.. finite.Select((p, i) =>
         {
-            mean = keep * mean + (1 - keep) * p.Y;
-            weight = keep * weight + (1 - keep);
-            smooth.Add(new Point(p.X, mean / weight));
-        }
-
-        return smooth;
+            var reach = Math.Min(finite.Count / share, Math.Min(i, finite.Count - 1 - i)); // even to both sides: no lag
+            return new Point(p.X, (sums[i + reach + 1] - sums[i - reach]) / (2 * reach + 1));
+        })];
     }
 
     private static void Summary(StringBuilder page, IReadOnlyList<RunRecord> runs)

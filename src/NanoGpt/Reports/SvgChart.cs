@@ -16,11 +16,17 @@ namespace NanoGpt.Reports;
 internal sealed record Curve(string Name, string Colour, IReadOnlyList<Point> Points, bool Faint = false, bool Dots = false, bool Dashed = false);
 
 /// <summary>Draws curves over iterations.</summary>
-internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadOnlyList<int>? marks = null)
+/// <param name="title">What stands above the chart.</param>
+/// <param name="curves">The curves, the lowest first.</param>
+/// <param name="marks">Iterations at which something happened.</param>
+/// <param name="isWide">Whether it takes the width of the page; else half of it.</param>
+internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadOnlyList<int>? marks = null, bool isWide = false)
 {
-    public const double Width = 720, Height = 300, Left = 64, Right = 14, Top = 12, Bottom = 30;
+    public const double Left = 64, Right = 14, Top = 12, Bottom = 30;
 
-    private const int MostPoints = 1500; // more cannot be seen on 720 pixels
+    private const int MostPoints = 1500; // more cannot be seen on that many pixels
+
+    private readonly (double Width, double Height) _size = isWide ? (1100, 380) : (540, 260);
 
     /// <summary>The chart as an svg element; empty where no curve has a point.</summary>
     public string Render()
@@ -29,23 +35,24 @@ internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadO
             .Where(curve => curve.Points.Count > 0).ToList();
         if (drawn.Count == 0) return "";
 
+        var (width, height) = _size;
         var all = drawn.SelectMany(curve => curve.Points).ToList();
-        var x = Scale.Of(all.Min(p => p.X), all.Max(p => p.X), Left, Width - Right, isWhole: true);
-        var y = Scale.Of(all.Min(p => p.Y), all.Max(p => p.Y), Height - Bottom, Top, isWhole: false);
+        var x = Scale.Of(all.Min(p => p.X), all.Max(p => p.X), Left, width - Right, isWhole: true);
+        var y = Scale.Of(all.Min(p => p.Y), all.Max(p => p.Y), height - Bottom, Top, isWhole: false);
 
         var svg = new StringBuilder();
-        svg.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{Text(title)}</figcaption>\n<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Text(title)}\"");
+        svg.Append(CultureInfo.InvariantCulture, $"<figure{(isWide ? " class=\"wide\"" : "")}><figcaption>{Text(title)}</figcaption>\n<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{Text(title)}\"");
         svg.Append(CultureInfo.InvariantCulture, $" data-x0=\"{x.Low:R}\" data-x1=\"{x.High:R}\" data-y0=\"{y.Low:R}\" data-y1=\"{y.High:R}\">\n");
         foreach (var tick in y.Ticks)
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y[tick]:F1}\" y2=\"{y[tick]:F1}\"/>");
+            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"grid\" x1=\"{Left}\" x2=\"{width - Right}\" y1=\"{y[tick]:F1}\" y2=\"{y[tick]:F1}\"/>");
             svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{Left - 8}\" y=\"{y[tick] + 4:F1}\" text-anchor=\"end\">{Label(tick, y.Step)}</text>\n");
         }
 
         foreach (var tick in x.Ticks)
-            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{x[tick]:F1}\" y=\"{Height - 10}\" text-anchor=\"middle\">{Label(tick, x.Step)}</text>\n");
+            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{x[tick]:F1}\" y=\"{height - 10}\" text-anchor=\"middle\">{Label(tick, x.Step)}</text>\n");
         foreach (var mark in marks ?? [])
-            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"mark\" x1=\"{x[mark]:F1}\" x2=\"{x[mark]:F1}\" y1=\"{Top}\" y2=\"{Height - Bottom}\"><title>resumed at {mark}</title></line>\n");
+            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"mark\" x1=\"{x[mark]:F1}\" x2=\"{x[mark]:F1}\" y1=\"{Top}\" y2=\"{height - Bottom}\"><title>resumed at {mark}</title></line>\n");
         foreach (var curve in drawn) Draw(svg, curve, x, y);
         svg.Append("</svg>\n");
         Legend(svg, drawn);
@@ -120,7 +127,7 @@ internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadO
         {
             get
             {
-                for (var i = Math.Ceiling(Low / Step - 1e-9); i * Step <= High + Step * 1e-9; i++) yield return i * Step;
+                for (var i = Math.Ceiling(Low / Step - 1e-9); i * Step <= High + Step * 1e-9; i++) yield return i * Step + 0.0; // no -0
             }
         }
 

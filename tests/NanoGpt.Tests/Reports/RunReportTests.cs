@@ -185,11 +185,12 @@ public sealed class RunReportTests : IDisposable
     private static List<Point> CurveOf(XElement page, string chart, string curve)
     {
         var svg = page.Descendants("figure").Single(figure => figure.Element("figcaption")!.Value == chart).Element("svg")!;
+        var size = svg.Attribute("viewBox")!.Value.Split(' ').Select(n => double.Parse(n, CultureInfo.InvariantCulture)).ToArray();
         double Bound(string name) => double.Parse(svg.Attribute(name)!.Value, CultureInfo.InvariantCulture);
         var line = svg.Elements("polyline").Single(p => p.Attribute("data-name")!.Value == curve && !p.Attribute("class")!.Value.Contains("faint"));
         return [.. line.Attribute("points")!.Value.Split(' ').Select(pair => pair.Split(',').Select(n => double.Parse(n, CultureInfo.InvariantCulture)).ToArray())
             .Select(p => new Point(
-                Bound("data-x0") + (p[0] - SvgChart.Left) / (SvgChart.Width - SvgChart.Right - SvgChart.Left) * (Bound("data-x1") - Bound("data-x0")),
-                Bound("data-y0") + (SvgChart.Height - SvgChart.Bottom - p[1]) / (SvgChart.Height - SvgChart.Bottom - SvgChart.Top) * (Bound("data-y1") - Bound("data-y0"))))];
+                Bound("data-x0") + (p[0] - SvgChart.Left) / (size[2] - SvgChart.Right - SvgChart.Left) * (Bound("data-x1") - Bound("data-x0")),
+                Bound("data-y0") + (size[3] - SvgChart.Bottom - p[1]) / (size[3] - SvgChart.Bottom - SvgChart.Top) * (Bound("data-y1") - Bound("data-y0"))))];
     }
 }
