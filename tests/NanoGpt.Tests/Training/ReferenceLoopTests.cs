@@ -1,0 +1,93 @@
+// The trainer against a loop of torch's own parts, step by step: plain forward pass, autograd's cross entropy, clip_grad_norm_
+// and torch.optim.AdamW. Slow and obvious; what the product does instead must come to the same losses.
+
+using NanoGpt.Data;
+using NanoGpt.Tokenization;
+using NanoGpt.Training;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace NanoGpt.Tests.Training;
+
+public sealed class ReferenceLoopTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Losses_of_shakespeare_chars_full_model_are_those_of_the_plain_loop() => Compare(batchSize: 2, blockSize: 64, steps: 8, tolerance: 2e-4);
+
+    [Fact]
+    public void Losses_of_300_iterations_in_full_size_are_those_of_the_plain_loop()
+    {
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1", "takes an hour or two; NANOGPT_LONG=1 runs it");
+        Compare(batchSize: 64, blockSize: 256, steps: 300, tolerance: 1e-2);
+    }
+
+    // Rounding differs and training amplifies it: the tolerance is what float32 leaves after that many steps.
+    private void Compare(int batchSize, int blockSize, int steps, double tolerance)
+    {
+        var config = new GPTConfig
+        {
+            VocabSize = 65, BlockSize = blockSize, NLayer = 6, NHead = 6, NEmbd = 384, Bias = false, Activation = ActivationFunction.Gelu,
+            EmbeddingDropout = 0.2, AttentionDropout = 0.2, ResidualDropout = 0.2,
+        };
+        var options = new TrainerOptions
+        {
+            OutDir = _folder.Path, BatchSize = batchSize, BlockSize = blockSize, GradientAccumulationSteps = 1, MaxIters = steps - 1, LearningRate = 1e-3, MinLr = 1e-4,
+            LrDecayIters = 5000, WarmupIters = 100, Beta2 = 0.99, EvalInterval = 10_000, EvalIters = 1, AlwaysSaveCheckpoint = false, Tensorboard = false, Report = false,
+        };
+        var letters = new CharacterTokenizer(Enumerable.Range(' ', 65).Select(c => new System.Text.Rune(c)));
+        using var data = TokenDataset.FromIds(Ids(20_000, 1), Ids(2_000, 2), letters);
+        using var gpt = new GPT(config, letters, seed: 11);
+        using var reference = new GPT(config, letters, seed: 11);
+        var losses = new List<TrainingProgress>();
+
+        var expected = PlainLoop(reference.Network, data, options, steps);
+        new Trainer(gpt, options).Train(data, new Listener(losses, TrainingEvent.Iteration), TestContext.Current.CancellationToken);
+
+        Assert.Equal(steps, losses.Count);
+        for (var i = 0; i < steps; i++) Assert.Equal(expected[i], losses[i].Loss, tolerance);
+        Assert.NotEqual(expected[0], expected[^1], 1e-2); // something was learned
+    }
+
+    private static List<double> PlainLoop(GPTModel network, TokenDataset data, TrainerOptions options, int steps)
+    {
+        options = RunStart.Complete(options, network.Config, DeviceType.CPU);
+        var batches = new BatchSampler(data, options.Seed);
+        var (x, y) = (new long[options.BatchSize * options.BlockSize!.Value], new long[options.BatchSize * options.BlockSize.Value]);
+        using var optimizer = optim.AdamW(
+        [
+            new AdamW.ParamGroup(network.parameters().Where(p => p.dim() >= 2), new AdamW.Options { weight_decay = options.WeightDecay }),
+            new AdamW.ParamGroup(network.parameters().Where(p => p.dim() < 2), new AdamW.Options { weight_decay = 0 }),
+        ], options.LearningRate!.Value, options.Beta1, options.Beta2, eps: 1e-8);
+        var losses = new List<double>();
+        network.train();
+        for (var i = 0; i < steps; i++)
+        {
+            using var scope = NewDisposeScope();
+            foreach (var group in optimizer.ParamGroups) group.LearningRate = LearningRate.At(i, options);
+            batches.Fill(new BatchPlace(DataSplit.Train, Evaluation: false, i, 0), options.BlockSize.Value, x, y);
+            random.manual_seed(RandomSeed.Of(options.Seed, i, 0));
+            var loss = network.forward(tensor(x, [options.BatchSize, options.BlockSize.Value]), tensor(y, [options.BatchSize, options.BlockSize.Value])).Loss!;
+            optimizer.zero_grad();
+            loss.backward();
+            nn.utils.clip_grad_norm_(network.parameters(), options.GradClip);
+            optimizer.step();
+            losses.Add(loss.item<float>());
+        }
+
+        return losses;
+    }
+
+    // Ids in which there is something to learn: each mostly follows from the one before.
+    private static TokenFile Ids(int count, int seed)
+    {
+        var dice = new Random(seed);
+        var ids = new int[count];
+        for (var i = 1; i < count; i++) ids[i] = dice.Next(4) == 0 ? dice.Next(65) : (ids[i - 1] * 7 + 3) % 65;
+        return TokenFile.FromIds("ids", ids);
+    }
+}
