@@ -59,7 +59,12 @@ public sealed class ConsumerTests(LocalFeed feed)
     {
         var home = Path.Combine(folder, Path.GetFileName(model));
         FillCache(home, model);
-        var environment = new Dictionary<string, string> { ["HF_HOME"] = home, ["HF_HUB_OFFLINE"] = "1" };
+        var environment = new Dictionary<string, string>
+        {
+            ["HF_HOME"] = home,
+            ["HF_HUB_OFFLINE"] = "1",
+            ["OMP_NUM_THREADS"] = "1", // on a busy machine libtorch's threads wait seconds for each other at every step
+        };
         var (exitCode, output) = await Shell.Run(folder, Path.Combine(programFolder, ProgramFile), groups, environment);
         Assert.True(exitCode == 0 && output.Contains("== done", StringComparison.Ordinal), output);
         return output;
