@@ -30,7 +30,7 @@ public sealed class GPT : IDisposable
     private GPTWeights? _weights;   // as loaded; gone once the network owns them
     private GPTModel? _network;
     private InferenceModel? _engine;
-    private int _engineFingerprint; // of the network's weights when the engine was packed
+    private ulong _engineFingerprint; // of the network's weights when the engine was packed
     private bool _disposed;
 
     /// <summary>A new model with nanoGPT's initial weights.</summary>

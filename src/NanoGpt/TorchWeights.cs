@@ -47,19 +47,11 @@ internal static unsafe class TorchWeights
         return new GPTWeights(network.Config, tensors, copies);
     }
 
-    /// <summary>A number that changes when an optimizer steps: a hash over a few values of every parameter.</summary>
-    public static int Fingerprint(GPTModel network)
+    /// <summary>A number that changes when any parameter does, by an optimizer or by hand.</summary>
+    public static ulong Fingerprint(GPTModel network)
     {
-        const int samples = 8;
-        var hash = new HashCode();
         using var view = View(network);
-        foreach (var weight in view.Tensors.Values)
-        {
-            for (var i = 0; i < samples; i++)
-                hash.Add(((float*)weight.Data)[(weight.ElementCount - 1) * i / (samples - 1)]);
-        }
-
-        return hash.ToHashCode();
+        return WeightFingerprint.Of(view);
     }
 
     /// <summary>The first value of a contiguous float32 tensor on the CPU.</summary>

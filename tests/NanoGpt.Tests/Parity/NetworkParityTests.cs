@@ -1,4 +1,5 @@
 using NanoGpt.Formats;
+using NanoGpt.Tokenization;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Tests.Parity;
@@ -68,6 +69,21 @@ public sealed class NetworkParityTests
             network.forward(idx, idx).Loss!.backward();
             Assert.All(network.named_parameters(), p => Assert.True(p.parameter.grad!.norm().item<float>() > 0, p.name));
         }
+    }
+
+    [Fact]
+    public void The_engine_sees_a_single_weight_that_was_changed_by_hand()
+    {
+        using var gpt = new GPT(new GPTConfig { NLayer = 1, NHead = 2, NEmbd = 64, VocabSize = 97, BlockSize = 16 }, new CharacterTokenizer("ab".EnumerateRunes()));
+        using var generator = new Generator(gpt);
+        gpt.Network.eval();
+        var before = generator.Score([1, 2, 3]).Perplexity;
+        Assert.Equal(before, generator.Score([1, 2, 3]).Perplexity);
+
+        using (NewDisposeScope())
+        using (no_grad()) gpt.Network.get_parameter("wpe.weight")!.select(0, 1).select(0, 40).add_(0.5);
+
+        Assert.NotEqual(before, generator.Score([1, 2, 3]).Perplexity);
     }
 
     [Theory]
