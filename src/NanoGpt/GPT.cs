@@ -289,12 +289,8 @@ public sealed class GPT : IDisposable
         }
     }
 
-    private WeightPrecision Precision => _dtype switch
-    {
-        Dtype.BFloat16 => WeightPrecision.BFloat16,
-        Dtype.Int8 => WeightPrecision.Int8,
-        _ => WeightPrecision.Float32,
-    };
+    // Half precision is for the network on a GPU; the engine runs on the processor, in float32 then.
+    private Dtype Precision => _dtype == Dtype.Float16 ? Dtype.Float32 : _dtype;
 
     private InferenceModel CurrentEngine()
     {

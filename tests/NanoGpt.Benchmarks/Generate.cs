@@ -20,7 +20,7 @@ internal static unsafe class Generate
         Console.WriteLine($"machine: {Machine.Line()}");
         var config = GPTConfig.Gpt2;
         using var weights = RandomWeights(config);
-        var models = new[] { WeightPrecision.Float32, WeightPrecision.BFloat16, WeightPrecision.Int8 }.Select(precision =>
+        var models = new[] { Dtype.Float32, Dtype.BFloat16, Dtype.Int8 }.Select(precision =>
         {
             var start = Stopwatch.GetTimestamp();
             var model = InferenceModel.Create(weights, precision, threads: threads);

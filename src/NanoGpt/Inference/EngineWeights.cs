@@ -22,7 +22,7 @@ internal sealed unsafe class EngineWeights : IDisposable
 
     /// <summary>Packs copies of all weights; the source may be disposed afterwards.</summary>
     /// <exception cref="ModelFormatException">A weight that the config asks for is missing or has another shape.</exception>
-    public EngineWeights(GPTWeights source, WeightPrecision precision, int panelWidth, WorkerTeam team)
+    public EngineWeights(GPTWeights source, Dtype precision, int panelWidth, WorkerTeam team)
     {
         var config = source.Config;
         try

@@ -15,7 +15,7 @@ internal sealed class InferenceModel : IDisposable
     private readonly PassQueue _queue;
     private bool _isDisposed;
 
-    private InferenceModel(GPTWeights source, WeightPrecision precision, Kernels kernels, int threads)
+    private InferenceModel(GPTWeights source, Dtype precision, Kernels kernels, int threads)
     {
         Config = source.Config;
         Precision = precision;
@@ -37,7 +37,8 @@ internal sealed class InferenceModel : IDisposable
 
     public GPTConfig Config { get; }
 
-    public WeightPrecision Precision { get; }
+    /// <summary>How the matrices are kept.</summary>
+    public Dtype Precision { get; }
 
     /// <summary>Threads that share a pass.</summary>
     public int Threads => _team.Size;
@@ -50,12 +51,12 @@ internal sealed class InferenceModel : IDisposable
 
     /// <summary>Packs the weights; <paramref name="weights"/> may be disposed afterwards.</summary>
     /// <param name="weights">The model.</param>
-    /// <param name="precision">How the matrices are kept.</param>
+    /// <param name="precision">How the matrices are kept; biases, layer norms and positions stay float32. Not <see cref="Dtype.Float16"/>.</param>
     /// <param name="kernels">The arithmetic; null for the fastest that this processor can run.</param>
     /// <param name="threads">Threads that share a pass; 0 for as many as there are processors.</param>
     /// <exception cref="ModelFormatException">A weight is missing or does not fit the config.</exception>
     public static InferenceModel Create(
-        GPTWeights weights, WeightPrecision precision = WeightPrecision.Float32, Kernels? kernels = null, int threads = 0)
+        GPTWeights weights, Dtype precision = Dtype.Float32, Kernels? kernels = null, int threads = 0)
     {
         weights.Config.Validate();
         return new InferenceModel(weights, precision, kernels ?? Kernels.Best, threads);

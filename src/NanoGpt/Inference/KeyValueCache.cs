@@ -68,11 +68,11 @@ internal sealed unsafe class KeyValueCache : IDisposable
 
     /// <summary>The keys as a matrix [position, channel].</summary>
     public Panels Keys(int layer, int head) =>
-        new((byte*)Head(layer, head, isValue: false), (nint)EvenHeadSize * _panelWidth * sizeof(float), WeightPrecision.Float32);
+        new((byte*)Head(layer, head, isValue: false), (nint)EvenHeadSize * _panelWidth * sizeof(float), Dtype.Float32);
 
     /// <summary>The values as a matrix [channel, position].</summary>
     public Panels Values(int layer, int head) =>
-        new((byte*)Head(layer, head, isValue: true), (nint)Capacity * _panelWidth * sizeof(float), WeightPrecision.Float32);
+        new((byte*)Head(layer, head, isValue: true), (nint)Capacity * _panelWidth * sizeof(float), Dtype.Float32);
 
     /// <summary>Stores the key and value of one position.</summary>
     public void Store(int layer, int head, int position, float* key, float* value)

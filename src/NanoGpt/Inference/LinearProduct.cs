@@ -42,7 +42,7 @@ internal sealed unsafe class LinearProduct : IDisposable
     {
         (_layer, _input, _rowCount, _output, _activation) = (linear, from, rows, to, then);
         var matrix = linear.Matrix;
-        if (matrix.Precision == WeightPrecision.Int8) QuantizeInput();
+        if (matrix.Precision == Dtype.Int8) QuantizeInput();
 
         var panelWork = (long)rows * matrix.PanelWidth * matrix.Inputs;
         var fewest = (int)Math.Min(matrix.PanelCount, SmallestRound / panelWork + 1);
@@ -71,7 +71,7 @@ internal sealed unsafe class LinearProduct : IDisposable
             else new ReadOnlySpan<float>(_layer.Bias.Floats + column, width).CopyTo(values);
         }
 
-        if (_layer.Matrix.Precision == WeightPrecision.Int8) MultiplyQuantized(first, count, column);
+        if (_layer.Matrix.Precision == Dtype.Int8) MultiplyQuantized(first, count, column);
         else if (_rowCount <= StreamedRows) MultiplyRows(first, count, column);
         else MultiplyBlocks(first, count, column);
 

@@ -10,18 +10,19 @@ internal sealed unsafe class PackedMatrix : IDisposable
     private readonly NativeBuffer _buffer;
     private readonly NativeBuffer? _scales;
 
-    private PackedMatrix(int outputs, int inputs, int panelWidth, WeightPrecision precision)
+    private PackedMatrix(int outputs, int inputs, int panelWidth, Dtype precision)
     {
         (Outputs, Inputs, PanelWidth, Precision) = (outputs, inputs, panelWidth, precision);
         PanelCount = (outputs + panelWidth - 1) / panelWidth;
         PairStride = 2 * panelWidth * precision switch
         {
-            WeightPrecision.Float32 => sizeof(float),
-            WeightPrecision.BFloat16 => sizeof(ushort),
-            _ => sizeof(sbyte),
+            Dtype.Float32 => sizeof(float),
+            Dtype.BFloat16 => sizeof(ushort),
+            Dtype.Int8 => sizeof(sbyte),
+            _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "Half precision is for GPUs; the engine runs on the processor."),
         };
         _buffer = new NativeBuffer(checked(PanelCount * (long)PanelStride));
-        if (precision == WeightPrecision.Int8) _scales = NativeBuffer.OfFloats(PanelCount * (long)panelWidth);
+        if (precision == Dtype.Int8) _scales = NativeBuffer.OfFloats(PanelCount * (long)panelWidth);
     }
 
     /// <summary>Rows of the [out, in] matrix.</summary>
@@ -31,7 +32,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public int Inputs { get; }
 
     /// <summary>How each weight is stored.</summary>
-    public WeightPrecision Precision { get; }
+    public Dtype Precision { get; }
 
     /// <summary>Outputs in a panel.</summary>
     public int PanelWidth { get; }
@@ -57,7 +58,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     private nint PanelStride => (nint)ColumnPairs * PairStride;
 
     /// <summary>Packs a matrix, sharing the work among <paramref name="team"/>.</summary>
-    public static PackedMatrix Pack(WeightTensor weight, WeightPrecision precision, int panelWidth, WorkerTeam team)
+    public static PackedMatrix Pack(WeightTensor weight, Dtype precision, int panelWidth, WorkerTeam team)
     {
         var matrix = new PackedMatrix(checked((int)weight.Rows), checked((int)weight.Columns), panelWidth, precision);
         team.For(matrix.PanelCount, weight.ElementCount, (panel, _) => matrix.PackPanel(weight, panel));
@@ -71,10 +72,10 @@ internal sealed unsafe class PackedMatrix : IDisposable
         var lane = row % PanelWidth;
         switch (Precision)
         {
-            case WeightPrecision.Float32:
+            case Dtype.Float32:
                 for (var c = 0; c < Inputs; c++) destination[c] = ((float*)panel)[(long)c * PanelWidth + lane];
                 break;
-            case WeightPrecision.BFloat16:
+            case Dtype.BFloat16:
                 for (var c = 0; c < Inputs; c++)
                     destination[c] = BitConverter.UInt32BitsToSingle((uint)((ushort*)panel)[PairedIndex(c, lane)] << 16);
                 break;
@@ -106,7 +107,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         var firstRow = panel * PanelWidth;
         var rows = Math.Min(PanelWidth, Outputs - firstRow);
         var destination = _buffer.Bytes + panel * PanelStride;
-        if (Precision == WeightPrecision.Float32)
+        if (Precision == Dtype.Float32)
         {
             ReadPanel(weight, firstRow, rows, (float*)destination);
             return;
@@ -114,7 +115,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
         using var values = NativeBuffer.OfFloats((long)Inputs * PanelWidth);
         ReadPanel(weight, firstRow, rows, values.Floats);
-        if (Precision == WeightPrecision.BFloat16) EncodeBFloat16(values.Floats, (ushort*)destination);
+        if (Precision == Dtype.BFloat16) EncodeBFloat16(values.Floats, (ushort*)destination);
         else EncodeInt8(values.Floats, (sbyte*)destination, _scales!.Floats + firstRow);
     }
 

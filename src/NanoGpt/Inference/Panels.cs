@@ -7,7 +7,7 @@ namespace NanoGpt.Inference;
 /// Float32: [column][output]. BFloat16: [column / 2][output][column % 2]. A panel has an even number of columns; the last is
 /// zero where the matrix has an odd number.
 /// </remarks>
-internal readonly unsafe struct Panels(byte* data, nint stride, WeightPrecision precision)
+internal readonly unsafe struct Panels(byte* data, nint stride, Dtype precision)
 {
     /// <summary>First byte of the first panel.</summary>
     public byte* Data => data;
@@ -16,7 +16,7 @@ internal readonly unsafe struct Panels(byte* data, nint stride, WeightPrecision 
     public nint Stride => stride;
 
     /// <summary>How each weight is stored.</summary>
-    public WeightPrecision Precision => precision;
+    public Dtype Precision => precision;
 
     /// <summary>The same matrix from another panel on, and from a later column on.</summary>
     public Panels From(int panel, nint byteInPanel = 0) => new(data + panel * stride + byteInPanel, stride, precision);

@@ -21,11 +21,11 @@ internal sealed unsafe class SimdKernels<TSimd, TVector, TShorts, TIntegers>(str
     {
         switch (panels.Precision)
         {
-            case WeightPrecision.Float32:
+            case Dtype.Float32:
                 SimdProducts<TSimd, TVector, Float32Format<TSimd, TVector>>.MultiplyAdd(
                     a, aStride, rows, panels, panelCount, columnPairs, destination, destinationStride);
                 break;
-            case WeightPrecision.BFloat16:
+            case Dtype.BFloat16:
                 SimdProducts<TSimd, TVector, BFloat16Format<TSimd, TVector>>.MultiplyAdd(
                     a, aStride, rows, panels, panelCount, columnPairs, destination, destinationStride);
                 break;

@@ -98,8 +98,8 @@ public sealed class EngineParityTests
         var ids = Enumerable.Range(0, 60).ToArray();
         foreach (var kernels in Kernels.Supported)
         {
-            using var exact = InferenceModel.Create(weights, WeightPrecision.Float32, kernels);
-            using var half = InferenceModel.Create(weights, WeightPrecision.BFloat16, kernels);
+            using var exact = InferenceModel.Create(weights, Dtype.Float32, kernels);
+            using var half = InferenceModel.Create(weights, Dtype.BFloat16, kernels);
             Assert.Equal(AllLogits(exact, ids), AllLogits(half, ids));
         }
     }
@@ -115,7 +115,7 @@ public sealed class EngineParityTests
         foreach (var kernels in Kernels.Supported)
         {
             // bfloat16 has 8 bits of precision, int8 rows 7: errors of some 2^-9 and 2^-8 of the logits' spread.
-            foreach (var (precision, tolerance) in new[] { (WeightPrecision.BFloat16, 0.01), (WeightPrecision.Int8, 0.02) })
+            foreach (var (precision, tolerance) in new[] { (Dtype.BFloat16, 0.01), (Dtype.Int8, 0.02) })
             {
                 using var model = InferenceModel.Create(weights, precision, kernels);
                 var error = Math.Sqrt(logits.Zip(AllLogits(model, ids), (a, b) => (double)(a - b) * (a - b)).Average());

@@ -13,7 +13,7 @@ public sealed unsafe class KernelsTests
     public void Products_equal_sums_in_double_for_every_number_of_rows_and_odd_sizes(string name)
     {
         var kernels = EngineParityTests.Named(name);
-        foreach (var precision in Enum.GetValues<WeightPrecision>())
+        foreach (var precision in (Dtype[])[Dtype.Float32, Dtype.BFloat16, Dtype.Int8])
         {
             foreach (var (rows, inputs, outputs) in new[] { (1, 1, 1), (1, 7, 200), (2, 64, 33), (3, 255, 50), (4, 256, 5), (5, 257, 64), (6, 300, 70), (7, 768, 17), (8, 31, 130), (9, 33, 40), (13, 500, 90), (50, 1100, 65), (97, 80, 80) })
                 CheckProduct(kernels, precision, rows, inputs, outputs);
@@ -25,7 +25,7 @@ public sealed unsafe class KernelsTests
     public void A_row_gives_the_same_bits_in_any_company(string name)
     {
         var kernels = EngineParityTests.Named(name);
-        foreach (var precision in Enum.GetValues<WeightPrecision>())
+        foreach (var precision in (Dtype[])[Dtype.Float32, Dtype.BFloat16, Dtype.Int8])
         {
             foreach (var inputs in new[] { 255, 1100 })
             {
@@ -113,7 +113,7 @@ public sealed unsafe class KernelsTests
         Assert.True(float.IsNaN(BitConverter.UInt32BitsToSingle((uint)PackedMatrix.RoundToBFloat16(BitConverter.UInt32BitsToSingle(0x7F800001)) << 16)));
     }
 
-    private static void CheckProduct(Kernels kernels, WeightPrecision precision, int rows, int inputs, int outputs)
+    private static void CheckProduct(Kernels kernels, Dtype precision, int rows, int inputs, int outputs)
     {
         var actual = Product(kernels, precision, rows, inputs, outputs, out var expected);
         for (var row = 0; row < rows; row++)
@@ -121,14 +121,14 @@ public sealed unsafe class KernelsTests
             for (var o = 0; o < outputs; o++)
             {
                 // Partial sums grow like sqrt(inputs), and so do their roundings; int8 rounds activations to 15 bits of the largest.
-                var tolerance = (precision == WeightPrecision.Int8 ? 2e-4 : 4e-6) * Math.Sqrt(inputs);
+                var tolerance = (precision == Dtype.Int8 ? 2e-4 : 4e-6) * Math.Sqrt(inputs);
                 Assert.True(Math.Abs(expected[row][o] - actual[row][o]) <= tolerance, $"{kernels.Name} {precision} {rows}x{inputs}x{outputs}: [{row}, {o}] is {actual[row][o]}, not {expected[row][o]}");
             }
         }
     }
 
     /// <summary>A linear layer on random values, and the same from its rounded weights in double.</summary>
-    private static float[][] Product(Kernels kernels, WeightPrecision precision, int rows, int inputs, int outputs, out double[][] expected)
+    private static float[][] Product(Kernels kernels, Dtype precision, int rows, int inputs, int outputs, out double[][] expected)
     {
         using var team = new WorkerTeam(2);
         var random = new Random(5);
