@@ -212,7 +212,17 @@ public sealed class GPT : IDisposable
             LocalFilesOnly = options.LocalFilesOnly ? true : null, // null: as HF_HUB_OFFLINE says
             LoggerFactory = options.LoggerFactory,
         });
-        return await hub.DownloadModelAsync(model, options.Revision, progress, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await hub.DownloadModelAsync(model, options.Revision, progress, cancellationToken).ConfigureAwait(false);
+        }
+        catch (HubException e) when (e.Kind is HubErrorKind.RepositoryNotFound or HubErrorKind.Network or HubErrorKind.NotCached)
+        {
+            throw new HubException(e.Kind, $"'{model}' is no file or folder here, so it was looked for on the Hub. {e.Message}", e)
+            {
+                StatusCode = e.StatusCode, RequestId = e.RequestId,
+            };
+        }
     }
 
     private static GPT Load(string path, PretrainedOptions options)

@@ -28,7 +28,8 @@ internal sealed record ModelOptions
 
     private string Where => InitFrom switch
     {
-        "resume" => OutDir,
+        "resume" when Directory.Exists(OutDir) => OutDir,
+        "resume" => throw new UsageException($"{OutDir}: no such folder; out_dir is where train wrote its run. Without a run of your own: --init_from=gpt2."),
         "scratch" => throw new UsageException("init_from=scratch has no trained weights; that is for train. Give a folder or a Hub id."),
         "huggingface" => Model,
         _ => InitFrom,

@@ -94,6 +94,11 @@ internal sealed class HubModelDownload
             _hub.Logger.LogWarning(HubEvents.FellBackToCache, "{Model}: using the cache, as the Hub gave no answer: {Failure}", _model, _hub.Transport.Redact(e.Message));
             _unreachable = e;
         }
+        catch (HubException e) when (e.Kind == HubErrorKind.Network)
+        {
+            _unreachable = e;
+            throw NeitherNetworkNorCache(null, HubErrorKind.Network);
+        }
     }
 
     private async Task FindWeightsAsync()
@@ -238,7 +243,7 @@ internal sealed class HubModelDownload
     private HubException NotThere(string file) => _unreachable is not null ? NeitherNetworkNorCache(file) : new HubException(HubErrorKind.FileNotFound,
         $"{_model} at {_revision} (commit {_commit}) has no file {HubFileName.Quote(file)}. Check the name and the revision.");
 
-    private HubException NeitherNetworkNorCache(string? file) => new(HubErrorKind.NotCached,
+    private HubException NeitherNetworkNorCache(string? file, HubErrorKind kind = HubErrorKind.NotCached) => new(kind,
         $"{(file is null ? _model : $"{_model}/{file}")} at {_revision} is not in the cache ({_hub.CacheDirectory}), and the Hub can't be asked: {_unreachable!.Message} "
         + "Connect once to download it, or point HF_HUB_CACHE or HubOptions.CacheDirectory at a cache that has it.", _unreachable)
     {

@@ -45,6 +45,21 @@ public sealed class FromPretrainedTests
     }
 
     [Fact]
+    public async Task Without_a_network_and_without_a_copy_the_error_says_where_was_looked_and_what_to_do()
+    {
+        await using var sandbox = await HubSandbox.StartAsync();
+        var options = new PretrainedOptions { Endpoint = new Uri("http://127.0.0.1:1"), CacheDirectory = sandbox.Cache };
+
+        var error = await Assert.ThrowsAsync<HubException>(() => GPT.FromPretrainedAsync("me/bard", options, cancellationToken: Cancellation));
+
+        Assert.Equal(HubErrorKind.Network, error.Kind);
+        Assert.StartsWith("'me/bard' is no file or folder here, so it was looked for on the Hub.", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"is not in the cache ({sandbox.Cache})", error.Message, StringComparison.Ordinal);
+        Assert.Contains("127.0.0.1:1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Connect once", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Options_don_t_show_their_token() =>
         Assert.DoesNotContain(LoopbackHub.Token, new PretrainedOptions { Token = LoopbackHub.Token }.ToString(), StringComparison.Ordinal);
 

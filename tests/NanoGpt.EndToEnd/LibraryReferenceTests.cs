@@ -1,8 +1,8 @@
 namespace NanoGpt.EndToEnd;
 
-public sealed class PlaceholderTests
+public sealed class LibraryReferenceTests
 {
     [Fact]
-    public void Library_has_no_console_reference() =>
+    public void The_library_does_not_reference_the_console() =>
         Assert.DoesNotContain(typeof(GPTConfig).Assembly.GetReferencedAssemblies(), a => a.Name == "System.Console");
 }
