@@ -7,6 +7,7 @@ namespace NanoGpt.Tests.Parity;
 /// <summary>
 /// The torch network against Hugging Face's GPT-2 on every layout of the tiny model: promise 4.
 /// </summary>
+[Collection(nameof(TorchProcess))]
 public sealed class NetworkParityTests
 {
     // The inherent noise of float32 on these models is 7e-6 in logits, 1e-6 in losses, 3e-7 in gradients (tolerances.json).

@@ -6,6 +6,7 @@ using static TorchSharp.torch;
 
 namespace NanoGpt.Tests.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class FusedAdamWTests : IDisposable
 {
     private const double LearningRate = 1e-3;

@@ -3,6 +3,7 @@ using static TorchSharp.torch;
 
 namespace NanoGpt.Tests.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class LossScaleTests
 {
     [Fact]

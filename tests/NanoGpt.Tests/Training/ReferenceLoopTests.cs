@@ -10,6 +10,7 @@ using static TorchSharp.torch;
 
 namespace NanoGpt.Tests.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class ReferenceLoopTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

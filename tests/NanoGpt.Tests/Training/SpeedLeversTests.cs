@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace NanoGpt.Tests.Training;
 
 /// <summary>Each lever on against the same lever off.</summary>
-[Collection(nameof(GlibcHeap))] // allocator and oneDNN settings belong to the process
+[Collection(nameof(TorchProcess))]
 public sealed class SpeedLeversTests : IDisposable
 {
     private readonly DisposeScope _scope = NewScope();
@@ -227,7 +227,3 @@ public sealed class SpeedLeversTests : IDisposable
         }
     }
 }
-
-/// <summary>Nothing runs beside tests that change the process's allocator.</summary>
-[CollectionDefinition(nameof(GlibcHeap), DisableParallelization = true)]
-public sealed class GlibcHeapTestsRunAlone;

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace NanoGpt.Tests.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class TelemetryTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

@@ -5,6 +5,7 @@ using TorchSharp;
 
 namespace NanoGpt.Tests.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class TrainerTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
