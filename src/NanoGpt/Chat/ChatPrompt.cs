@@ -20,12 +20,17 @@ internal sealed class ChatPrompt(ChatTemplate template, Tokenizer tokenizer)
     /// </param>
     public IReadOnlyList<int> Encode(IReadOnlyList<string> system, IReadOnlyList<ConversationTurn> turns, int budget)
     {
-        var start = FirstTurnThatFits(system, turns, budget);
+        var start = FirstTurnByMeasure(system, turns, budget);
         var ids = EncodeFrom(start, system, turns);
 
-        // Turns were measured one by one; together they may take a few ids more.
+        // Turns were measured one by one; together they take a few ids more or less.
         while (ids.Count > budget && start < turns.Count - 1) ids = EncodeFrom(++start, system, turns);
-        return ids;
+        while (start > 0 && EncodeFrom(start - 1, system, turns) is var longer && longer.Count <= budget) (start, ids) = (start - 1, longer);
+
+        // An answer whose question is gone would only mislead.
+        var question = start;
+        while (question > 0 && question < turns.Count - 1 && turns[question].Role == ChatRole.Assistant) question++;
+        return question == start ? ids : EncodeFrom(question, system, turns);
     }
 
     /// <summary>Adds what ends an answer to the caller's own ends.</summary>
@@ -37,20 +42,13 @@ internal sealed class ChatPrompt(ChatTemplate template, Tokenizer tokenizer)
         return options with { StopStrings = [.. options.StopStrings, .. template.StopStrings] };
     }
 
-    private int FirstTurnThatFits(IReadOnlyList<string> system, IReadOnlyList<ConversationTurn> turns, int budget)
+    /// <summary>Where to begin if each turn had its own ids. Looks at no more turns than fit, however long the conversation is.</summary>
+    private int FirstTurnByMeasure(IReadOnlyList<string> system, IReadOnlyList<ConversationTurn> turns, int budget)
     {
         var room = budget - EncodeFrom(turns.Count, system, turns).Count;
         var start = turns.Count;
-        while (start > 0 && (start == turns.Count || room > 0))
-        {
-            room -= Encode(Around(turns[start - 1])).Count;
-            if (room < 0 && start < turns.Count) break;
-            start--;
-        }
-
-        // An answer whose question is gone would only mislead.
-        while (start > 0 && start < turns.Count - 1 && turns[start].Role == ChatRole.Assistant) start++;
-        return start;
+        while (start > 0 && (room -= Encode(Around(turns[start - 1])).Count) >= 0) start--;
+        return Math.Min(start, Math.Max(0, turns.Count - 1));
     }
 
     private List<int> EncodeFrom(int start, IReadOnlyList<string> system, IReadOnlyList<ConversationTurn> turns) => Encode(

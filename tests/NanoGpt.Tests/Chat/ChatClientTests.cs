@@ -132,7 +132,7 @@ public sealed class ChatClientTests
         using var gpt = GPT.FromPretrained(folder.Path);
 
         var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => gpt.AsChatClient().GetResponseAsync(Hello));
-        Assert.Contains("mark '<bot>' cannot be written", error.Message, StringComparison.Ordinal);
+        Assert.Contains("' cannot be written in this model's vocabulary", error.Message, StringComparison.Ordinal);
         Assert.NotEmpty((await gpt.AsChatClient(Plain).GetResponseAsync(Hello)).Text);
     }
 

@@ -35,7 +35,7 @@ public sealed class EmbeddingGeneratorTests : IDisposable
     {
         using var reference = new TensorFile(Vectors.Path("tiny-gpt2", "reference-base", "reference.safetensors"));
         using var generator = _gpt.AsEmbeddingGenerator(pooling);
-        foreach (var name in new[] { "b1x1", "b2x7", "b3x16", "b2x64" })
+        foreach (var name in new[] { "b2x7", "b3x16" })
         {
             var shape = reference.Shape($"{name}.hidden.ln_f"); // (B, T, C)
             var (batch, length, width) = ((int)shape[0], (int)shape[1], (int)shape[2]);
