@@ -11,7 +11,7 @@ public abstract class NanoGptException : Exception
     }
 }
 
-/// <summary>A model, tokenizer or dataset file is missing, broken, or not what its neighbours say it is.</summary>
+/// <summary>A model, tokenizer, dataset or conversation file is missing, broken, or not what its neighbours say it is.</summary>
 /// <param name="message">What was found where, what was expected, and what to do next.</param>
 /// <param name="innerException">The cause, where there is one.</param>
 public sealed class ModelFormatException(string message, Exception? innerException = null)

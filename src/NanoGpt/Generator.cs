@@ -120,6 +120,16 @@ public sealed partial class Generator : IDisposable
         IReadOnlyList<int> ids, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         Run(PlanStream(ids, options), cancellationToken).Select(item => item.Token);
 
+    /// <inheritdoc cref="StreamTokens"/>
+    public IAsyncEnumerable<GeneratedToken> StreamTokensAsync(
+        IReadOnlyList<int> ids, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        Tokens(PlanStream(ids, options), cancellationToken);
+
+    /// <summary>As the public one, and says before the first token how many ids of the prompt a kept context had already.</summary>
+    internal IAsyncEnumerable<GeneratedToken> StreamTokensAsync(
+        IReadOnlyList<int> ids, GenerationOptions options, Action<int> onReused, CancellationToken cancellationToken) =>
+        Tokens(PlanStream(ids, options) with { OnReused = onReused }, cancellationToken);
+
     /// <summary>Continues token ids as often as <see cref="GenerationOptions.ReturnSequences"/> says. Needs no vocabulary.</summary>
     /// <inheritdoc cref="GenerateTokens" path="/param"/>
     /// <inheritdoc cref="Generate" path="/exception"/>
@@ -199,6 +209,7 @@ public sealed partial class Generator : IDisposable
         using var place = await _queue.EnterAsync(cancellationToken).ConfigureAwait(false);
         using var contexts = new TakenContexts(_contexts, job.Engine, job.Prompts);
         using var run = new GenerationRun(job.Plan, contexts.Prompts);
+        job.OnReused?.Invoke(contexts.ReusedIds);
         while (!run.IsFinished)
         {
             await job.Engine.RunAsync(run.NextRequests(), cancellationToken).ConfigureAwait(false);
@@ -236,6 +247,9 @@ public sealed partial class Generator : IDisposable
     /// <summary>What one call asks for, checked.</summary>
     private sealed record Job(InferenceModel Engine, IReadOnlyList<IReadOnlyList<int>> Prompts, GenerationPlan Plan)
     {
+        /// <summary>Told how many ids of the prompts need not be computed again.</summary>
+        public Action<int>? OnReused { get; init; }
+
         public List<GeneratedToken>[] EmptyTexts() =>
             Enumerable.Range(0, Prompts.Count * Plan.Options.ReturnSequences).Select(_ => new List<GeneratedToken>()).ToArray();
 
@@ -249,6 +263,8 @@ public sealed partial class Generator : IDisposable
     {
         public List<(InferenceSession Session, IReadOnlyList<int> Ids)> Prompts { get; } =
             prompts.Select(ids => (store.Take(engine, ids), ids)).ToList();
+
+        public int ReusedIds => Prompts.Sum(prompt => prompt.Session.ReusableLength(prompt.Ids));
 
         public void Dispose()
         {

@@ -17,6 +17,7 @@ public sealed partial class ArchitectureTests
         { "Inference", ["TorchSharp", "NanoGpt.Hub", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Data", ["TorchSharp", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Native", ["NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Chat"] },
+        { "Chat", ["TorchSharp", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Native"] },
         { "Training", ["NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Chat"] },
         { "GPTModel.cs", ["System.IO", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Chat"] },
         { "GPTConfig.cs", ["TorchSharp", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Native", "NanoGpt.Chat"] },

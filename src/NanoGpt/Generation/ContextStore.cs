@@ -10,7 +10,10 @@ internal sealed class ContextStore(int capacity) : IDisposable
 {
     private readonly List<InferenceSession> _sessions = [];
 
-    /// <summary>The session with the longest beginning in common with the prompt, or a new one. The caller gives it back.</summary>
+    /// <summary>
+    /// A session with the longest beginning in common with the prompt: the kept one, a copy where most of it would be lost to
+    /// another conversation that only begins alike, or a new one. The caller gives it back.
+    /// </summary>
     /// <param name="engine">The model as it is now; sessions of an older one are dropped.</param>
     /// <param name="ids">The prompt.</param>
     public InferenceSession Take(InferenceModel engine, IReadOnlyList<int> ids)
@@ -18,8 +21,10 @@ internal sealed class ContextStore(int capacity) : IDisposable
         lock (_sessions)
         {
             foreach (var outdated in _sessions.FindAll(session => session.Model != engine)) Drop(outdated);
-            var best = _sessions.MaxBy(session => session.CommonLength(ids));
-            if (best is null || best.CommonLength(ids) == 0) return engine.CreateSession();
+            var best = _sessions.MaxBy(session => session.ReusableLength(ids));
+            var common = best?.ReusableLength(ids) ?? 0;
+            if (best is null || common == 0) return engine.CreateSession();
+            if (common < best.Ids.Count / 2) return best.Fork();
             _sessions.Remove(best);
             return best;
         }

@@ -77,6 +77,12 @@ internal sealed class InferenceSession : IDisposable
         return common;
     }
 
+    /// <summary>How many of the wanted ids <see cref="ContinueTo"/> need not compute: none past the context length.</summary>
+    public int ReusableLength(IReadOnlyList<int> wanted) =>
+        _ids.Count > Model.Config.BlockSize || wanted.Count > Model.Config.BlockSize
+            ? 0
+            : Math.Min(Math.Min(CommonLength(wanted), wanted.Count - 1), _cache.Length);
+
     /// <summary>Goes back to the first <paramref name="length"/> ids.</summary>
     public void Truncate(int length)
     {

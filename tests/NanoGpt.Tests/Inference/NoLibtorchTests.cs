@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.AI;
 
 namespace NanoGpt.Tests.Inference;
 
@@ -8,7 +9,7 @@ public sealed class NoLibtorchTests
     private const string ChildMark = "NANOGPT_TEST_CHILD";
 
     [Fact]
-    public void Generating_on_a_cpu_never_loads_libtorch()
+    public async Task Generating_on_a_cpu_never_loads_libtorch()
     {
         if (Environment.GetEnvironmentVariable(ChildMark) is null)
         {
@@ -19,6 +20,8 @@ public sealed class NoLibtorchTests
         using var gpt = GPT.FromPretrained(Vectors.Path("tiny-gpt2", "vocab50257"));
         var text = gpt.Generate("Hello", new() { MaxNewTokens = 20, Temperature = 0, StopAtEndOfText = false });
         Assert.NotEmpty(text);
+        Assert.NotEmpty((await gpt.AsChatClient().GetResponseAsync("Hello")).Text);
+        Assert.NotEmpty(await gpt.AsEmbeddingGenerator().GenerateAsync(["Hello"]));
 
         var torch = Process.GetCurrentProcess().Modules.Cast<ProcessModule>().Select(module => module.ModuleName)
             .Where(name => name.Contains("torch", StringComparison.OrdinalIgnoreCase) || name.StartsWith("libc10", StringComparison.OrdinalIgnoreCase))
