@@ -34,4 +34,11 @@ public sealed class GPTConfigTests
         foreach (var name in new[] { "n_embd (10)", "n_layer is 0", "resid_pdrop is 1", "layer_norm_epsilon is 0", "eos_token_id is -1" })
             Assert.Contains(name, message);
     }
+
+    [Fact]
+    public void Sizes_that_follow_from_others_are_those_of_GPT2()
+    {
+        Assert.Equal((64, 3072), (GPTConfig.Gpt2.HeadSize, GPTConfig.Gpt2.InnerSize));
+        Assert.Equal(100, (GPTConfig.Gpt2 with { NInner = 100 }).InnerSize);
+    }
 }

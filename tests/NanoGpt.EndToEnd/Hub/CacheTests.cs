@@ -22,7 +22,10 @@ public sealed class CacheTests
         var revision = Assert.Single(models[1].Revisions);
         Assert.Equal((repository.Head, "main", 5), (revision.Commit, Assert.Single(revision.Refs), revision.Files.Count));
         Assert.Equal(revision.SizeBytes, models[1].SizeBytes);
+        Assert.Equal(300_000, revision.Files.Single(file => file.Name == "model.safetensors").SizeBytes);
+        Assert.Equal(Path.Combine(sandbox.Cache, "models--openai-community--gpt2"), models[1].Path);
         Assert.All(await cache.VerifyAsync(cancellationToken: Cancellation), file => Assert.Equal(HubFileState.Whole, file.State));
+        Assert.All(await cache.VerifyAsync("gpt2", cancellationToken: Cancellation), file => Assert.Equal(repository.Head, file.Commit));
 
         var weights = new FileInfo(Path.Combine(folder, "model.safetensors")).ResolveLinkTarget(true)!.FullName;
         var bytes = await File.ReadAllBytesAsync(weights, Cancellation);

@@ -19,9 +19,11 @@ public sealed class FromPretrainedTests
         var folder = Path.Combine(sandbox.Root, "model");
         var expected = await UploadAsync(sandbox, folder, "me/bard");
 
-        var options = new PretrainedOptions { Endpoint = sandbox.Hub.Address, CacheDirectory = sandbox.Cache, Token = LoopbackHub.Token };
+        var options = new PretrainedOptions { Endpoint = sandbox.Hub.Address, CacheDirectory = sandbox.Cache, Token = LoopbackHub.Token, LoggerFactory = sandbox.Log };
         using (var gpt = await GPT.FromPretrainedAsync("me/bard", options, cancellationToken: Cancellation))
             Assert.Equal(expected, gpt.Generate("ab", Options, Cancellation));
+
+        Assert.Contains("me/bard", sandbox.Log.Text, StringComparison.Ordinal);
 
         sandbox.Hub.Requests.Clear();
         using (var gpt = GPT.FromPretrained("me/bard", options with { LocalFilesOnly = true }))

@@ -49,10 +49,12 @@ internal static class HubApiAnswers
             "paths-info" => JsonNode.Parse(body)!["paths"]!.AsArray().Select(path => path!.GetValue<string>())
                 .Where(files.ContainsKey).Select(path => Entry(path, files[path], commit)),
             "preupload" => Preupload(body),
+            "commit" when Parent(body) is { } parent && parent != commit => null,
             "commit" => Commit(hub, repository, revision, body),
             _ => null,
         };
         if (verb == "commit" && hub.DropCommitAnswers) http.Abort();
+        else if (answer is null && verb == "commit") LoopbackHub.Refuse(http, 412, null, "A commit has happened since. Please refresh and try again.");
         else if (answer is null) LoopbackHub.Refuse(http, 404, null, "No such call");
         else await JsonAsync(http, answer);
     }
@@ -130,6 +132,8 @@ internal static class HubApiAnswers
         else if (!hub.Objects.ContainsKey(request.Path["/api/verify/".Length..])) LoopbackHub.Refuse(http, 404, null, "No such object");
     }
 
+    private static string? Parent(string body) => JsonNode.Parse(body.Split('\n')[0])!["value"]!["parentCommit"]?.GetValue<string>();
+
     private static object Commit(LoopbackHub hub, HubRepo repository, string branch, string body)
     {
         var commit = repository.Commit(branch, files =>
@@ -139,6 +143,9 @@ internal static class HubApiAnswers
                 var value = line["value"]!;
                 switch (line["key"]!.GetValue<string>())
                 {
+                    case "header":
+                        repository.LastMessage = $"{value["summary"]}\n\n{value["description"]}";
+                        break;
                     case "file":
                         files[value["path"]!.GetValue<string>()] = new HubRepoFile(Convert.FromBase64String(value["content"]!.GetValue<string>()), IsLfs: false);
                         break;

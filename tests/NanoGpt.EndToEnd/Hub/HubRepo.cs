@@ -64,6 +64,9 @@ internal sealed class HubRepo(string id)
     /// <summary>The id it has now, where it was renamed.</summary>
     public string? RenamedTo { get; set; }
 
+    /// <summary>What the newest upload said of itself.</summary>
+    public string? LastMessage { get; set; }
+
     public string Head => Refs["main"];
 
     public Dictionary<string, HubRepoFile> Files(string commit) => _commits[commit];

@@ -81,6 +81,28 @@ public sealed class UploadTests
         Assert.Single(sandbox.Hub.Requests, request => request.Path.Contains("/commit/", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_commit_goes_to_its_branch_with_its_words_and_only_onto_the_parent_it_names()
+    {
+        await using var sandbox = await HubSandbox.StartAsync();
+        var folder = Model(sandbox);
+        var repository = sandbox.AddModel("me/mine");
+        var parent = repository.Head;
+        repository.Refs["draft"] = parent;
+        using var client = sandbox.Client(token: LoopbackHub.Token);
+        var options = new HubUploadOptions { Message = "Better", Description = "By a lot.", Branch = "draft", CreateRepository = false, ParentCommit = parent };
+
+        var commit = await client.UploadFolderAsync(folder, "me/mine", options, cancellationToken: Cancellation);
+        Assert.Equal(("me/mine", repository.Refs["draft"]), (commit.Model, commit.Commit));
+        Assert.Equal(parent, repository.Head);
+        Assert.Equal("Better\n\nBy a lot.", repository.LastMessage);
+        Assert.DoesNotContain(sandbox.Hub.Requests, request => request.Path == "/api/repos/create");
+
+        var late = await Assert.ThrowsAsync<HubException>(() => client.UploadFolderAsync(folder, "me/mine", options, cancellationToken: Cancellation));
+        Assert.Equal(System.Net.HttpStatusCode.PreconditionFailed, late.StatusCode);
+        Assert.Equal(commit.Commit, repository.Refs["draft"]);
+    }
+
     private static string Model(HubSandbox sandbox)
     {
         var folder = Directory.CreateDirectory(Path.Combine(sandbox.Root, "model")).FullName;

@@ -137,6 +137,26 @@ public sealed class DatasetPreparationTests : IDisposable
         Assert.Equal(string.Concat(Enumerable.Range(0, 30_000).Where(i => !val.Contains(i)).Select(i => $"{i} {new string('x', i % 100)}<|endoftext|>")), text);
     }
 
+    [Fact]
+    public async Task Characters_may_be_asked_for_and_progress_counts_documents()
+    {
+        File.WriteAllText(_folder.File("a.txt"), "abcabcabcd");
+        var made = await DatasetPreparation.PrepareAsync(new() { Dataset = "letters", Input = _folder.File("a.txt"), OutDir = _folder.File("a"), Characters = true });
+        Assert.Equal((9, 1, 4), (made.TrainIds, made.ValIds, made.VocabSize));
+
+        var reports = new List<PreparationProgress>();
+        await DatasetPreparation.PrepareAsync(new() { Dataset = "d", Documents = new Numbers(2500), OutDir = _folder.File("d") }, new Told(reports));
+        Assert.Equal([0, 1000, 2000, 2500], reports.Where(r => r is { Unit: PreparationUnit.Documents, Total: 2500 }).Select(r => r.Done));
+    }
+
+    private sealed class Told(List<PreparationProgress> reports) : IProgress<PreparationProgress>
+    {
+        public void Report(PreparationProgress value)
+        {
+            lock (reports) reports.Add(value);
+        }
+    }
+
     private sealed class Numbers(int count) : DocumentSource
     {
         public override string Name => "numbers";

@@ -28,6 +28,17 @@ public sealed class HubModelCardTests
     }
 
     [Fact]
+    public void A_full_card_has_its_languages_above_and_its_words_and_losses_below()
+    {
+        var markdown = new HubModelCard
+        {
+            Name = "Bard", Languages = ["en", "de"], Dataset = "tinyshakespeare", Description = "Writes like the plays.", TrainLoss = 2.5,
+        }.ToMarkdown();
+        Assert.Contains("language:\n- \"en\"\n- \"de\"\ntags:", markdown, StringComparison.Ordinal);
+        Assert.Contains("# Bard\n\nWrites like the plays.\n\n- Trained on: tinyshakespeare\n- Training loss: 2.5000\n", markdown, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Nothing_in_a_value_ends_the_head_or_the_table()
     {
         var markdown = new HubModelCard

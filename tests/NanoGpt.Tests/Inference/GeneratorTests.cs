@@ -248,6 +248,30 @@ public sealed class GeneratorTests : IDisposable
     }
 
     [Fact]
+    public void Beams_that_stop_early_miss_what_comes_late()
+    {
+        var config = new GPTConfig { VocabSize = 5, BlockSize = 16, NLayer = 1, NHead = 2, NEmbd = 8, EosTokenId = 4 };
+        var patient = Greedy with { MaxNewTokens = 8, Beams = 2, StopAtEndOfText = true };
+        var missed = 0;
+        for (var seed = 0; seed < 20; seed++)
+        {
+            var generator = Own(NewGenerator(MadeModels.Random(config, seed, scale: 0.7), null));
+            var (all, early) = (generator.Continue([1], patient)[0], generator.Continue([1], patient with { EarlyStopping = true })[0]);
+            Assert.True(early.BeamScore <= all.BeamScore, $"seed {seed}: {early.BeamScore} after stopping early, {all.BeamScore} after all");
+            if (early.BeamScore < all.BeamScore) missed++;
+        }
+
+        Assert.InRange(missed, 1, 19);
+    }
+
+    [Fact]
+    public void Limits_that_are_none_are_all_named()
+    {
+        var message = Assert.Throws<ArgumentException>(new GeneratorLimits { MaxConcurrent = 0, MaxQueued = -1, KeptContexts = -2 }.Validate).Message;
+        Assert.All(["MaxConcurrent is 0", "MaxQueued is -1", "KeptContexts is -2"], fault => Assert.Contains(fault, message, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Log_probabilities_of_a_generated_text_equal_its_score()
     {
         var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2));

@@ -433,6 +433,8 @@ public sealed class TrainerTests : IDisposable
         var result = new Trainer(first, options).Train(data, null, Token);
         var other = await new Trainer(second, options with { OutDir = _folder.File("async") }).TrainAsync(data, null, Token);
 
+        Assert.Equal(TrainingEnd.Completed, result.End);
+        Assert.True(result.Evaluations[^1].TrainLoss < result.Evaluations[0].TrainLoss - 1, "what was trained on is known better still");
         Assert.True(result.Evaluations[^1].ValLoss < result.Evaluations[0].ValLoss - 1, "the ids count upwards: 40 steps must learn some of that");
         Assert.Equal(41 * 64, result.Tokens);
         Assert.Equal(result.BestValLoss, other.BestValLoss, 1e-4); // another number of threads may add in another order
@@ -442,7 +444,9 @@ public sealed class TrainerTests : IDisposable
     public void Checkpoint_folder_is_a_model_folder_and_newest_and_best_are_found()
     {
         using var gpt = NewModel();
-        var result = new Trainer(gpt, Options() with { MaxIters = 6, EvalInterval = 4 }).TrainOn(new NanoGptBatches(), null, Token);
+        var saved = new List<TrainingProgress>();
+        var result = new Trainer(gpt, Options() with { MaxIters = 6, EvalInterval = 4 }).TrainOn(new NanoGptBatches(), new Listener(saved, TrainingEvent.Checkpoint), Token);
+        Assert.Equal([4, 7], saved.Select(progress => progress.Iteration));
 
         var newest = Checkpoint.FindNewest(_folder.Path)!;
         var best = Checkpoint.FindBest(_folder.Path)!;
