@@ -1,6 +1,6 @@
 // The public members that a program can call and the library declares itself. Left out: what a compiler writes for records,
 // what implements or overrides a member declared elsewhere (calls name that one), what is abstract (who derives must write
-// it), and constructors of records and exceptions, which the library makes.
+// it), constructors without parameters, and those of records and exceptions, which the library makes.
 
 using System.Reflection;
 using System.Runtime.CompilerServices;
@@ -21,7 +21,7 @@ internal static class PublicMembers
     private static bool IsOfItsOwn(MemberInfo member, Type type) => member switch
     {
         MethodInfo method => !method.IsSpecialName && IsWritten(method) && IsFirst(method, type),
-        ConstructorInfo constructor => IsWritten(constructor) && !typeof(Exception).IsAssignableFrom(type) && type.GetMethod("<Clone>$") is null && !type.IsValueType,
+        ConstructorInfo constructor => IsWritten(constructor) && constructor.GetParameters().Length > 0 && !typeof(Exception).IsAssignableFrom(type) && type.GetMethod("<Clone>$") is null && !type.IsValueType,
         PropertyInfo property => property.Name != "EqualityContract" && IsFirst(property.GetMethod ?? property.SetMethod!, type),
         FieldInfo field => !field.IsLiteral,
         _ => false, // nested types speak for themselves

@@ -30,6 +30,18 @@ public sealed class ChatPromptTests
     }
 
     [Fact]
+    public void A_template_of_one_s_own_puts_its_words_around_everything()
+    {
+        var template = new ChatTemplate
+        {
+            BeforeSystem = "[", AfterSystem = "]\n", BeforeUser = "Q: ", AfterUser = "\n", BeforeAssistant = "A:", AfterAssistant = "\n\n", StopStrings = ["Q:"],
+        };
+        var prompt = new ChatPrompt(template, Gpt2);
+        Assert.Equal("[Be brief.]\nQ: Who?\nA: Me.\n\nQ: Why?\nA:", Gpt2.Decode(prompt.Encode(["Be brief."], [User("Who?"), Bot(" Me."), User("Why?")], 1000)));
+        Assert.Equal(["\n\n", "Q:"], prompt.WithEnds(new GenerationOptions()).StopStrings);
+    }
+
+    [Fact]
     public void The_oldest_turns_go_and_the_instructions_stay()
     {
         var prompt = new ChatPrompt(ChatTemplate.NanoGpt, Gpt2);

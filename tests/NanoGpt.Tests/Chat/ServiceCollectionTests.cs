@@ -51,6 +51,18 @@ public sealed class ServiceCollectionTests
         Assert.Throws<ArgumentException>(() => new ServiceCollection().AddNanoGpt(" "));
     }
 
+    [Fact]
+    public void The_model_is_loaded_and_limited_as_the_options_say()
+    {
+        using var provider = new ServiceCollection().AddNanoGpt(Folder, options =>
+        {
+            options.Pretrained = options.Pretrained with { BlockSize = 32 };
+            options.Limits = new GeneratorLimits { MaxQueued = -1 };
+        }).BuildServiceProvider();
+        Assert.Equal(32, provider.GetRequiredService<GPT>().Config.BlockSize);
+        Assert.Contains("MaxQueued is -1", Assert.Throws<ArgumentException>(() => provider.GetRequiredService<Generator>()).Message, StringComparison.Ordinal);
+    }
+
     private sealed class LogNames : ILoggerFactory
     {
         public List<string> Names { get; } = [];
