@@ -7,11 +7,12 @@ return args switch
     ["train", ..] => Train.Run(args.AsSpan(1)),
     ["load", ..] => Load.Run(args.AsSpan(1)),
     ["generate", ..] => Generate.Run(args.AsSpan(1)),
+    ["tokenize", ..] => Tokenize.Run(args.AsSpan(1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load | generate [rounds] [threads]");
+    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load | generate [rounds] [threads] | tokenize FILE");
     return 1;
 }

@@ -1,8 +1,6 @@
 // Bytes of one piece -> ids, by merging neighbours in the vocabulary's order. Short pieces are scanned, long ones use a
-// queue, so that no piece takes quadratic time; a small cache remembers the pieces of ordinary text.
+// queue, so that no piece takes quadratic time; a cache remembers the pieces of ordinary text.
 
-using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace NanoGpt.Tokenization;
@@ -13,18 +11,17 @@ internal sealed class BytePairEncoder(BytePairVocabulary vocabulary)
     /// <summary>Pieces of at most so many bytes are merged by scanning.</summary>
     internal const int ScanLimit = 128;
 
-    private const int CacheBits = 14, CachedBytes = 16, CachedIds = 4;
-
-    private readonly CacheEntry[] _cache = new CacheEntry[1 << CacheBits];
+    private readonly PairTable _pairs = vocabulary.Pairs;
+    private readonly PieceCache _cache = new();
     private readonly int[] _ids = new int[ScanLimit];
-    private readonly int[] _ranks = new int[ScanLimit];
+    private readonly (int Rank, int Result)[] _merges = new (int, int)[ScanLimit];
 
     /// <summary>Appends the ids of <paramref name="piece"/>, each byte of which has an id.</summary>
     public void Encode(ReadOnlySpan<byte> piece, List<int> ids)
     {
         if (piece.Length == 1)
             ids.Add(vocabulary.IdOfByte[piece[0]]);
-        else if (piece.Length <= CachedBytes)
+        else if (piece.Length <= PieceCache.MaxBytes)
             EncodeCached(piece, ids);
         else if (piece.Length <= ScanLimit)
             MergeByScan(piece, ids);
@@ -32,43 +29,13 @@ internal sealed class BytePairEncoder(BytePairVocabulary vocabulary)
             MergeByQueue(piece, ids);
     }
 
-    // Direct-mapped: a piece has one place and takes it from whichever was there. Bounded, and nothing to evict.
     private void EncodeCached(ReadOnlySpan<byte> piece, List<int> ids)
     {
-        var (low, high) = KeyOf(piece);
-        var hash = (low + (ulong)piece.Length) * 0x9E3779B97F4A7C15 ^ high * 0xC2B2AE3D27D4EB4F;
-        hash *= 0x9E3779B97F4A7C15;
-        ref var entry = ref _cache[hash >> (64 - CacheBits)];
-        if (entry.Low == low && entry.High == high && entry.Length == piece.Length)
-        {
-            ids.AddRange((ReadOnlySpan<int>)entry.Ids[..entry.Count]);
-            return;
-        }
-
+        var key = PieceCache.KeyOf(piece);
+        if (_cache.TryAppend(key, ids)) return;
         var before = ids.Count;
         MergeByScan(piece, ids);
-        var added = CollectionsMarshal.AsSpan(ids)[before..];
-        if (added.Length > CachedIds) return;
-        entry.Low = low;
-        entry.High = high;
-        entry.Length = (byte)piece.Length;
-        entry.Count = (byte)added.Length;
-        added.CopyTo(entry.Ids);
-    }
-
-    private static (ulong Low, ulong High) KeyOf(ReadOnlySpan<byte> piece)
-    {
-        if (piece.Length == CachedBytes)
-            return (BinaryPrimitives.ReadUInt64LittleEndian(piece), BinaryPrimitives.ReadUInt64LittleEndian(piece[8..]));
-        if (piece.Length >= 8)
-        {
-            var tail = BinaryPrimitives.ReadUInt64LittleEndian(piece[^8..]);
-            return (BinaryPrimitives.ReadUInt64LittleEndian(piece), tail >> 1 >> (8 * (CachedBytes - piece.Length) - 1));
-        }
-
-        ulong low = 0;
-        for (var i = piece.Length - 1; i >= 0; i--) low = low << 8 | piece[i];
-        return (low, 0);
+        _cache.Add(key, CollectionsMarshal.AsSpan(ids)[before..]);
     }
 
     /// <summary>The plain way: find the first of the pairs that merge earliest, merge it, look again.</summary>
@@ -76,23 +43,23 @@ internal sealed class BytePairEncoder(BytePairVocabulary vocabulary)
     {
         var count = piece.Length;
         for (var i = 0; i < count; i++) _ids[i] = vocabulary.IdOfByte[piece[i]];
-        for (var i = 0; i + 1 < count; i++) _ranks[i] = vocabulary.RankOf(_ids[i], _ids[i + 1]);
+        for (var i = 0; i + 1 < count; i++) _merges[i] = _pairs.Get(_ids[i], _ids[i + 1]);
 
         while (count > 1)
         {
             var best = 0;
             for (var i = 1; i < count - 1; i++)
             {
-                if (_ranks[i] < _ranks[best]) best = i;
+                if (_merges[i].Rank < _merges[best].Rank) best = i;
             }
 
-            if (_ranks[best] == int.MaxValue) break;
-            _ids[best] = vocabulary.ResultOf(_ranks[best]);
+            if (_merges[best].Rank == PairTable.None) break;
+            _ids[best] = _merges[best].Result;
             Array.Copy(_ids, best + 2, _ids, best + 1, count - best - 2);
-            Array.Copy(_ranks, best + 1, _ranks, best, count - best - 2);
+            Array.Copy(_merges, best + 1, _merges, best, count - best - 2);
             count--;
-            if (best > 0) _ranks[best - 1] = vocabulary.RankOf(_ids[best - 1], _ids[best]);
-            if (best + 1 < count) _ranks[best] = vocabulary.RankOf(_ids[best], _ids[best + 1]);
+            if (best > 0) _merges[best - 1] = _pairs.Get(_ids[best - 1], _ids[best]);
+            if (best + 1 < count) _merges[best] = _pairs.Get(_ids[best], _ids[best + 1]);
         }
 
         ids.AddRange(_ids.AsSpan(0, count));
@@ -102,20 +69,21 @@ internal sealed class BytePairEncoder(BytePairVocabulary vocabulary)
     internal void MergeByQueue(ReadOnlySpan<byte> piece, List<int> ids)
     {
         const int Gone = -1;
-        var parts = new (int Id, int Previous, int Next)[piece.Length];
-        var queue = new PriorityQueue<int, ulong>(piece.Length);
-        for (var i = 0; i < piece.Length; i++) parts[i] = (vocabulary.IdOfByte[piece[i]], i - 1, i + 1);
+        var parts = new Part[piece.Length];
+        var queue = new MergeQueue(piece.Length);
+        for (var i = 0; i < piece.Length; i++) parts[i] = new Part { Id = vocabulary.IdOfByte[piece[i]], Previous = i - 1, Next = i + 1 };
         for (var i = 0; i + 1 < piece.Length; i++) Propose(i);
 
-        while (queue.TryDequeue(out var position, out var priority))
+        while (queue.TryTake(out var rank, out var position))
         {
             ref var left = ref parts[position];
-            var rank = (int)(priority >> 32);
             // A proposal is stale where one of its two parts has been merged since.
-            if (left.Id == Gone || left.Next == parts.Length || vocabulary.RankOf(left.Id, parts[left.Next].Id) != rank) continue;
-
+            if (left.Id == Gone || left.Next == parts.Length) continue;
             ref var right = ref parts[left.Next];
-            left.Id = vocabulary.ResultOf(rank);
+            var (present, result) = _pairs.Get(left.Id, right.Id);
+            if (present != rank) continue;
+
+            left.Id = result;
             left.Next = right.Next;
             right.Id = Gone;
             if (left.Next < parts.Length)
@@ -131,21 +99,14 @@ internal sealed class BytePairEncoder(BytePairVocabulary vocabulary)
 
         void Propose(int position)
         {
-            var rank = vocabulary.RankOf(parts[position].Id, parts[parts[position].Next].Id);
-            if (rank != int.MaxValue) queue.Enqueue(position, ((ulong)(uint)rank << 32) | (uint)position);
+            ref var left = ref parts[position];
+            var (rank, _) = _pairs.Get(left.Id, parts[left.Next].Id);
+            if (rank != PairTable.None) queue.Add(rank, position);
         }
     }
 
-    private struct CacheEntry
+    private struct Part
     {
-        public ulong Low, High;
-        public byte Length, Count;
-        public CachedIdList Ids;
-    }
-
-    [InlineArray(CachedIds)]
-    private struct CachedIdList
-    {
-        private int _first;
+        public int Id, Previous, Next;
     }
 }

@@ -13,7 +13,6 @@ internal sealed class BytePairVocabulary
     private readonly Dictionary<int, string> _names = [];
     private readonly Dictionary<string, int> _special;
     private readonly List<(int Left, int Right, int Result)> _merges = [];
-    private readonly Dictionary<ulong, int> _rankOfPair;
     private readonly int[] _idOfByte = new int[256];
 
     /// <param name="tokens">Tokens in the alphabet of vocabulary files, with their ids.</param>
@@ -47,8 +46,9 @@ internal sealed class BytePairVocabulary
 
         for (var b = 0; b < 256; b++) _idOfByte[b] = tokens.GetValueOrDefault(ByteAlphabet.Write([(byte)b]), -1);
 
-        _rankOfPair = new Dictionary<ulong, int>((merges as IReadOnlyCollection<string>)?.Count ?? 0);
         foreach (var line in merges) AddMerge(line, tokens, source);
+        Pairs = new PairTable(_merges.Count);
+        for (var rank = 0; rank < _merges.Count; rank++) Pairs.Set(_merges[rank].Left, _merges[rank].Right, rank, _merges[rank].Result);
     }
 
     /// <summary>Number of ids, holes included: the largest id + 1.</summary>
@@ -78,12 +78,8 @@ internal sealed class BytePairVocabulary
     /// <summary>The token of an id as vocabulary files write it.</summary>
     public string NameOf(int id) => NameOf(id, _bytes[id]!);
 
-    /// <summary>The place in the order of merges at which two neighbours merge, or <see cref="int.MaxValue"/>.</summary>
-    public int RankOf(int left, int right) =>
-        _rankOfPair.TryGetValue(((ulong)(uint)left << 32) | (uint)right, out var rank) ? rank : int.MaxValue;
-
-    /// <summary>What a merge gives.</summary>
-    public int ResultOf(int rank) => _merges[rank].Result;
+    /// <summary>The merges by what they merge.</summary>
+    public PairTable Pairs { get; }
 
     private string NameOf(int id, byte[] bytes) => _names.TryGetValue(id, out var name) ? name : ByteAlphabet.Write(bytes);
 
@@ -111,7 +107,6 @@ internal sealed class BytePairVocabulary
         var left = Find(line[..space]);
         var right = Find(line[(space + 1)..]);
         var result = Find(string.Concat(line.AsSpan(0, space), line.AsSpan(space + 1)));
-        _rankOfPair[((ulong)(uint)left << 32) | (uint)right] = _merges.Count;
         _merges.Add((left, right, result));
 
         int Find(string token) => tokens.TryGetValue(token, out var id) ? id : throw new ModelFormatException(
