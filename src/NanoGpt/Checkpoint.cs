@@ -8,8 +8,8 @@ namespace NanoGpt;
 
 /// <summary>A checkpoint of a training run. Immutable.</summary>
 /// <param name="Path">Its folder, or nanoGPT's <c>ckpt.pt</c>: what <see cref="GPT.FromPretrained"/> opens.</param>
-/// <param name="Iteration">Steps done; 0 where that is not known without reading a <c>.pt</c> file.</param>
-/// <param name="BestValLoss">The lowest validation loss of the run until then; null where there was no evaluation.</param>
+/// <param name="Iteration">Steps done; 0 where neither the folder's name nor its trainer.json says.</param>
+/// <param name="BestValLoss">The lowest validation loss of the run until then; null where there was no evaluation, or trainer.json can't be read.</param>
 public sealed record Checkpoint(string Path, int Iteration, double? BestValLoss)
 {
     /// <summary>The newest checkpoint in an output folder whose files are all as they were written, or null where there is none.</summary>
@@ -31,9 +31,17 @@ public sealed record Checkpoint(string Path, int Iteration, double? BestValLoss)
         return Directory.Exists(folder) && CheckpointManifest.FindFault(folder) is null ? Open(folder) : null;
     }
 
+    // The model of a checkpoint is good whatever became of the notes beside it: only resuming needs them.
     private static Checkpoint Open(string folder)
     {
-        var state = TrainerState.Read(folder);
-        return new Checkpoint(folder, state.Iteration, state.Best?.Loss);
+        try
+        {
+            var state = TrainerState.Read(folder);
+            return new Checkpoint(folder, state.Iteration, state.Best?.Loss);
+        }
+        catch (CheckpointException)
+        {
+            return new Checkpoint(folder, CheckpointStore.IterationOf(folder), null);
+        }
     }
 }

@@ -1,11 +1,11 @@
 // What a user holds: config, tokenizer and weights of one model, and the two ways to run it. Generation on the CPU packs
 // the weights for the managed engine and never loads libtorch; training and Forward ask for the torch network, which
-// from then on owns the weights. docs/decisions/001 says why there is one model and not two.
+// from then on owns the weights. docs/decisions/001 says why there is one model and not two. How a model is loaded and
+// saved is GPT.Pretrained.cs.
 
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NanoGpt.Formats;
-using NanoGpt.Hub;
 using NanoGpt.Inference;
 using NanoGpt.Native;
 using NanoGpt.Tokenization;
@@ -19,7 +19,7 @@ namespace NanoGpt;
 /// Generating from several threads at once is safe. Training, <see cref="Forward"/> and whatever else changes weights is
 /// for one thread at a time, and not while another generates. Dispose it to give the memory back at once.
 /// </remarks>
-public sealed class GPT : IDisposable
+public sealed partial class GPT : IDisposable
 {
     private readonly object _lock = new();
     private readonly Dtype _dtype;
@@ -94,40 +94,6 @@ public sealed class GPT : IDisposable
         }
     }
 
-    /// <summary>Loads a model from the Hub's cache, from the Hub, from a folder, or from a nanoGPT <c>.pt</c> file.</summary>
-    /// <param name="model">
-    /// A folder or file that exists; else a Hub id such as <c>gpt2</c>, <c>gpt2-medium</c> or <c>distilgpt2</c>.
-    /// </param>
-    /// <param name="options">Null for the defaults.</param>
-    /// <exception cref="ModelFormatException">The files are not a model that this library can run exactly.</exception>
-    /// <exception cref="HubException">The model is neither in the cache nor to be had from the Hub.</exception>
-    /// <exception cref="ArgumentException">An option is out of its range.</exception>
-    public static GPT FromPretrained(string model, PretrainedOptions? options = null) =>
-        Task.Run(() => FromPretrainedAsync(model, options)).GetAwaiter().GetResult();
-
-    /// <inheritdoc cref="FromPretrained"/>
-    /// <param name="model">A folder or file that exists; else a Hub id.</param>
-    /// <param name="options">Null for the defaults.</param>
-    /// <param name="progress">Told of bytes while files are downloaded.</param>
-    /// <param name="cancellationToken">Stops between two reads; a partial download is resumed next time.</param>
-    public static async Task<GPT> FromPretrainedAsync(
-        string model,
-        PretrainedOptions? options = null,
-        IProgress<HubProgress>? progress = null,
-        CancellationToken cancellationToken = default)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(model);
-        options ??= new PretrainedOptions();
-        if (options.Dtype == Dtype.Float16 && TorchDevice.IsCpu(options.Device))
-        {
-            throw new ArgumentException(
-                "Dtype is Float16 and Device is cpu, where half precision takes minutes a token. Use Dtype.BFloat16.", nameof(options));
-        }
-
-        var path = await LocateAsync(model, options, progress, cancellationToken).ConfigureAwait(false);
-        return Load(path, options);
-    }
-
     /// <summary>Computes logits, and the loss where targets are given, with the torch network.</summary>
     /// <param name="idx">Token ids, int64 (B, T), T at most <see cref="GPTConfig.BlockSize"/>.</param>
     /// <param name="targets">The id that should follow at each position, int64 (B, T); -1 is not counted. Null for inference.</param>
@@ -138,21 +104,6 @@ public sealed class GPT : IDisposable
     /// <exception cref="ArgumentException">A shape or type is not as above.</exception>
     /// <exception cref="BackendException">libtorch cannot be loaded.</exception>
     public (Tensor Logits, Tensor? Loss) Forward(Tensor idx, Tensor? targets = null) => Network.forward(idx, targets);
-
-    /// <summary>Writes a folder that this library and transformers open: config, weights, tokenizer, generation config.</summary>
-    /// <param name="folder">Made where it does not exist. Each file appears whole or not at all.</param>
-    /// <param name="maxShardSize">Largest weights file in bytes; above it the weights are split and an index is written.</param>
-    /// <exception cref="CheckpointException">The folder cannot be written; what was there is still there.</exception>
-    public void SavePretrained(string folder, long maxShardSize = 5_000_000_000)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            using var view = _weights is null ? TorchWeights.View(_network ??= CreateNetwork()) : null;
-            ModelFolder.Save(folder, Config, view ?? _weights!, maxShardSize, beside => _tokenizer?.Save(beside));
-        }
-    }
 
     /// <summary>Shortens the context: keeps the first positions and forgets the rest.</summary>
     /// <param name="blockSize">From 1 to the present <see cref="GPTConfig.BlockSize"/>. Make optimizers after this, not before.</param>
@@ -198,75 +149,6 @@ public sealed class GPT : IDisposable
             _network?.Dispose();
             _weights?.Dispose();
         }
-    }
-
-    private static async Task<string> LocateAsync(
-        string model, PretrainedOptions options, IProgress<HubProgress>? progress, CancellationToken cancellationToken)
-    {
-        if (Directory.Exists(model) || File.Exists(model)) return model;
-        using var hub = new HubClient(new HubOptions
-        {
-            Endpoint = options.Endpoint,
-            CacheDirectory = options.CacheDirectory,
-            Token = options.Token,
-            LocalFilesOnly = options.LocalFilesOnly ? true : null, // null: as HF_HUB_OFFLINE says
-            LoggerFactory = options.LoggerFactory,
-        });
-        try
-        {
-            return await hub.DownloadModelAsync(model, options.Revision, progress, cancellationToken).ConfigureAwait(false);
-        }
-        catch (HubException e) when (e.Kind is HubErrorKind.RepositoryNotFound or HubErrorKind.Network or HubErrorKind.NotCached)
-        {
-            throw new HubException(e.Kind, $"'{model}' is no file or folder here, so it was looked for on the Hub. {e.Message}", e)
-            {
-                StatusCode = e.StatusCode, RequestId = e.RequestId,
-            };
-        }
-    }
-
-    private static GPT Load(string path, PretrainedOptions options)
-    {
-        var weights = ModelFolder.Open(path);
-        try
-        {
-            if (options.BlockSize is { } blockSize)
-            {
-                if (blockSize < 1 || blockSize > weights.Config.BlockSize)
-                {
-                    throw new ArgumentException(
-                        $"BlockSize is {blockSize}; '{path}' has positions for 1 to {weights.Config.BlockSize} tokens.", nameof(options));
-                }
-
-                weights = weights.CropBlockSize(blockSize);
-            }
-
-            var config = weights.Config;
-            if (options.Dropout is { } dropout)
-                config = config with { EmbeddingDropout = dropout, AttentionDropout = dropout, ResidualDropout = dropout };
-            config.Validate();
-
-            return new GPT(config, FindTokenizer(path, config), options) { _weights = weights };
-        }
-        catch
-        {
-            weights.Dispose();
-            throw;
-        }
-    }
-
-    private static Tokenizer? FindTokenizer(string path, GPTConfig config)
-    {
-        var folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var tokenizer = Tokenizer.TryLoad(folder, config.VocabSize);
-        if (tokenizer is not null && tokenizer.VocabSize > config.VocabSize)
-        {
-            throw new ModelFormatException(
-                $"{folder}: the vocabulary has {tokenizer.VocabSize} ids and the model only {config.VocabSize} embeddings. "
-                + "Is the vocabulary that of another model?");
-        }
-
-        return tokenizer;
     }
 
     private static GPTConfig Validated(GPTConfig config)

@@ -26,6 +26,10 @@ public sealed record PretrainedOptions
     /// <value>Default null. From 1 to the model's block size.</value>
     public int? BlockSize { get; init; }
 
+    /// <summary>Whether tensors that GPT-2 does not have, such as another head's, are passed over; their names are then logged.</summary>
+    /// <value>Default false: such a file is refused, and the message lists all unexpected and all missing names.</value>
+    public bool IgnoreUnexpected { get; init; }
+
     /// <summary>Branch, tag or commit on the Hub.</summary>
     /// <value>Default <c>main</c>. Not used for folders.</value>
     public string Revision { get; init; } = "main";
@@ -48,6 +52,6 @@ public sealed record PretrainedOptions
 
     /// <summary>The settings in one line, without <see cref="Token"/>: a record would print it, into logs and exceptions.</summary>
     public override string ToString() =>
-        $"{nameof(PretrainedOptions)} {{ Dtype = {Dtype}, Device = {Device}, Dropout = {Dropout}, BlockSize = {BlockSize}, Revision = {Revision}, "
-        + $"CacheDirectory = {CacheDirectory}, Endpoint = {Endpoint}, LocalFilesOnly = {LocalFilesOnly} }}";
+        $"{nameof(PretrainedOptions)} {{ Dtype = {Dtype}, Device = {Device}, Dropout = {Dropout}, BlockSize = {BlockSize}, IgnoreUnexpected = {IgnoreUnexpected}, "
+        + $"Revision = {Revision}, CacheDirectory = {CacheDirectory}, Endpoint = {Endpoint}, LocalFilesOnly = {LocalFilesOnly} }}";
 }

@@ -1,5 +1,6 @@
 // What a figure was measured on.
 
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
@@ -18,6 +19,18 @@ internal static class Machine
         var load = isLinux ? $"load {File.ReadAllText("/proc/loadavg").Split(' ')[0]}, " : "";
         return string.Create(CultureInfo.InvariantCulture,
             $"{name ?? RuntimeInformation.ProcessArchitecture.ToString()}, {Environment.ProcessorCount} cores, {vectors}, {memory} GB, {RuntimeInformation.OSDescription}, .NET {Environment.Version}, {load}{DateTimeOffset.UtcNow:yyyy-MM-dd}");
+    }
+
+    /// <summary>Starts this program again, with other arguments; its standard output is the caller's to read.</summary>
+    /// <param name="arguments">The benchmark and what it takes.</param>
+    /// <param name="processors">How many the process may use; 0 for all.</param>
+    public static Process StartAgain(IEnumerable<string> arguments, int processors = 0)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
+        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet") start.ArgumentList.Add(typeof(Machine).Assembly.Location);
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        if (processors > 0) start.Environment["DOTNET_PROCESSOR_COUNT"] = processors.ToString(CultureInfo.InvariantCulture);
+        return Process.Start(start)!;
     }
 
     /// <summary>The most memory that this process has held at once; 0 where the system does not say.</summary>

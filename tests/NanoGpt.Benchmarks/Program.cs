@@ -8,11 +8,13 @@ return args switch
     ["load", ..] => Load.Run(args.AsSpan(1)),
     ["generate", ..] => Generate.Run(args.AsSpan(1)),
     ["tokenize", ..] => Tokenize.Run(args.AsSpan(1)),
+    ["prepare", ..] => Prepare.Run(args.AsSpan(1)),
+    ["convert", ..] => ConvertXl.Run(args.AsSpan(1)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load | generate [rounds] [threads] | tokenize FILE");
+    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load | generate [rounds] [threads] | tokenize FILE | prepare FILE [MB] | convert");
     return 1;
 }

@@ -1,4 +1,4 @@
-// Any model that can be opened, written as a Hugging Face folder that transformers opens too.
+// Any model that can be opened, written as a Hugging Face folder that transformers opens too, or as nanoGPT's ckpt.pt.
 
 using NanoGpt.Samples.CommandLine;
 using NanoGpt.Samples.Terminal;
@@ -11,9 +11,12 @@ internal sealed record ConvertOptions
     [Positional]
     public string Source { get; init; } = "";
 
-    /// <summary>The folder to write: config.json, model.safetensors, tokenizer files.</summary>
+    /// <summary>The folder to write.</summary>
     [Positional]
     public string Destination { get; init; } = "";
+
+    /// <summary>What to write into it: huggingface (config.json, model.safetensors) or nanogpt (ckpt.pt); both with the tokenizer.</summary>
+    public ModelForm To { get; init; } = ModelForm.HuggingFace;
 
     /// <summary>Largest weights file in MB; above it the weights are split.</summary>
     public long MaxShardMegabytes { get; init; } = 5000;
@@ -22,13 +25,19 @@ internal sealed record ConvertOptions
     public int? BlockSize { get; init; }
 }
 
+internal enum ModelForm
+{
+    HuggingFace,
+    NanoGpt,
+}
+
 internal sealed class ConvertCommand : Command<ConvertOptions>
 {
     public override string Name => "convert";
 
-    public override string Summary => "a nanoGPT checkpoint or any model into a Hugging Face folder";
+    public override string Summary => "a nanoGPT checkpoint into a Hugging Face folder, or back";
 
-    public override IReadOnlyList<string> Examples => ["convert out/ckpt.pt my-model", "convert gpt2 gpt2-short --block_size=256"];
+    public override IReadOnlyList<string> Examples => ["convert out/ckpt.pt my-model", "convert gpt2 out-gpt2 --to=nanogpt", "convert gpt2 gpt2-short --block_size=256"];
 
     public override string Remarks => "Nothing in a .pt file is run: it is read by a parser that knows tensors and plain values only.";
 
@@ -40,8 +49,10 @@ internal sealed class ConvertCommand : Command<ConvertOptions>
         using var progress = new DownloadProgress(session.Status);
         var pretrained = new PretrainedOptions { BlockSize = options.BlockSize };
         using var gpt = await GPT.FromPretrainedAsync(ModelOptions.ModelIn(options.Source), pretrained, progress, session.Stop.Token);
-        gpt.SavePretrained(options.Destination, options.MaxShardMegabytes * 1_000_000);
+        var note = options.To == ModelForm.NanoGpt ? gpt.SaveNanoGpt(options.Destination) : null;
+        if (options.To == ModelForm.HuggingFace) gpt.SavePretrained(options.Destination, options.MaxShardMegabytes * 1_000_000);
         session.Output.Line($"{options.Destination}: {Figures.Short(gpt.Config.CountParameters())} parameters, "
             + $"{gpt.Config.NLayer} layers, context of {gpt.Config.BlockSize} tokens, vocabulary of {gpt.Config.VocabSize}");
+        if (note is not null) session.Status.Line($"note: {note}");
     }
 }

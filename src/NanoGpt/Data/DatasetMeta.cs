@@ -49,7 +49,7 @@ internal sealed record DatasetMeta(Tokenizer Tokenizer, int? VocabSize, long? Tr
             root.TryGetProperty("tokenizer", out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null,
             Count(root, "train_ids"), Count(root, "val_ids")));
         if (name == Gpt2) return new(Tokenizer.Gpt2, null, train, val);
-        if (name != Folder) throw new ModelFormatException($"{path}: tokenizer is {(name is null ? "missing" : BytePairVocabulary.Quote(name))}; expected \"{Gpt2}\" or \"{Folder}\".");
+        if (name != Folder) throw new ModelFormatException($"{path}: tokenizer is {(name is null ? "missing" : UntrustedText.Quote(name))}; expected \"{Gpt2}\" or \"{Folder}\".");
         var tokenizer = Tokenizer.Load(folder);
         return new(tokenizer, tokenizer.VocabSize, train, val);
     }

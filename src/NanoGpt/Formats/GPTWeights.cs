@@ -17,6 +17,9 @@ internal sealed class GPTWeights(GPTConfig config, IReadOnlyDictionary<string, W
 
     public WeightTensor this[string name] => tensors[name];
 
+    /// <summary>Names of tensors that lay beside the weights and are not part of a GPT-2; none unless the caller allowed them.</summary>
+    public IReadOnlyList<string> Ignored { get; init; } = [];
+
     /// <summary>Canonical names and [out, in] shapes of the parameters that <paramref name="config"/> asks for, in state-dict order.</summary>
     public static IEnumerable<(string Name, long[] Shape)> Expected(GPTConfig config)
     {
@@ -57,7 +60,7 @@ internal sealed class GPTWeights(GPTConfig config, IReadOnlyDictionary<string, W
         return new GPTWeights(
             config with { BlockSize = blockSize },
             new Dictionary<string, WeightTensor>(tensors) { [positions.Name] = cropped },
-            owner);
+            owner) { Ignored = Ignored };
     }
 
     public void Dispose() => owner?.Dispose();

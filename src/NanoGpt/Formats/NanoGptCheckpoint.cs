@@ -1,6 +1,8 @@
 // ckpt.pt as nanoGPT's train.py writes it: weights, optimizer state, where training stood. Opened for loading, export and
 // resume; nothing is copied.
 
+using NanoGpt.IO;
+
 namespace NanoGpt.Formats;
 
 /// <summary>An open nanoGPT checkpoint.</summary>

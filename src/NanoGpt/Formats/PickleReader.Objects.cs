@@ -1,6 +1,8 @@
 // The part of the pickle machine that meets names: which there are, and the two things that may be made of them. An
 // attacker's pickle ends here.
 
+using NanoGpt.IO;
+
 namespace NanoGpt.Formats;
 
 internal ref partial struct PickleReader

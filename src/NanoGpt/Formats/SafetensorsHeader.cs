@@ -5,6 +5,7 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Unicode;
+using NanoGpt.IO;
 
 namespace NanoGpt.Formats;
 

@@ -2,6 +2,7 @@
 // buffers passed over, everything else accounted for before any number is read. Knows no file format.
 
 using System.Runtime.InteropServices;
+using NanoGpt.IO;
 
 namespace NanoGpt.Formats;
 
@@ -48,11 +49,11 @@ internal sealed unsafe class StateDict(GPTConfig config, string source, string c
         }
 
         var biases = config.Bias ? [] : TakeBiases(byName);
-        CheckNames(byName, ignoreUnexpected);
+        var unexpected = CheckNames(byName, ignoreUnexpected);
         var tensors = MakeTensors(byName);
         if (tiedHead is not null) CheckTiedHead(tiedHead, tensors[TokenEmbedding]);
         foreach (var bias in biases) CheckZero(bias);
-        return new GPTWeights(config, tensors, owner);
+        return new GPTWeights(config, tensors, owner) { Ignored = unexpected };
     }
 
     private Dictionary<string, StoredTensor> Collect(IEnumerable<StoredTensor> stored)
@@ -88,7 +89,9 @@ internal sealed unsafe class StateDict(GPTConfig config, string source, string c
         return biases;
     }
 
-    private void CheckNames(Dictionary<string, StoredTensor> byName, bool ignoreUnexpected)
+    /// <summary>Nothing may be missing, and nothing too much unless that is allowed.</summary>
+    /// <returns>What is too much.</returns>
+    private List<string> CheckNames(Dictionary<string, StoredTensor> byName, bool ignoreUnexpected)
     {
         // n_layer comes from a file and may be absurd: the list ends when there is enough to say.
         var found = new HashSet<string>();
@@ -101,13 +104,14 @@ internal sealed unsafe class StateDict(GPTConfig config, string source, string c
         }
 
         var unexpected = byName.Keys.Where(name => !found.Contains(name)).Order(StringComparer.Ordinal).ToList();
-        if (missing.Count == 0 && (unexpected.Count == 0 || ignoreUnexpected)) return;
+        if (missing.Count == 0 && (unexpected.Count == 0 || ignoreUnexpected)) return unexpected;
 
         var message = $"{source} does not fit {configSource} (n_layer {config.NLayer}).";
         if (missing.Count > MaxFaults) message += $" Missing: {UntrustedText.List(missing[..MaxFaults])} and more.";
         else if (missing.Count > 0) message += $" Missing ({missing.Count}): {UntrustedText.List(missing)}.";
         if (missing.Count <= MaxFaults && unexpected.Count > 0) message += $" Unexpected ({unexpected.Count}): {UntrustedText.List(unexpected)}.";
-        throw new ModelFormatException(message + " Are they from the same model?");
+        var remedy = missing.Count == 0 ? " Are they from the same model? PretrainedOptions.IgnoreUnexpected passes them over." : " Are they from the same model?";
+        throw new ModelFormatException(message + remedy);
     }
 
     private Dictionary<string, WeightTensor> MakeTensors(Dictionary<string, StoredTensor> byName)

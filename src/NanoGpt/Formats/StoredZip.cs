@@ -3,6 +3,7 @@
 
 using System.Buffers.Binary;
 using System.Text;
+using NanoGpt.IO;
 
 namespace NanoGpt.Formats;
 

@@ -1,5 +1,7 @@
 // pytorch_model.bin: a torch.save of nothing but a state dict, as older Hugging Face repositories have it.
 
+using NanoGpt.IO;
+
 namespace NanoGpt.Formats;
 
 /// <summary>An open state dict of torch.save.</summary>

@@ -1,6 +1,8 @@
 // Where things lie in the cache of one repository, as Python's huggingface_hub lays them out, and the few ways to put
 // them there. Every file appears under its name whole or not at all. Makes no request.
 
+using NanoGpt.IO;
+
 namespace NanoGpt.Hub;
 
 /// <summary>One repository's folder in the cache: blobs, snapshots that link to them, refs.</summary>
@@ -163,7 +165,7 @@ internal sealed class HubCacheLayout
         {
             if (new DirectoryInfo(folder).LinkTarget is { } target)
                 throw new HubException(HubErrorKind.Cache,
-                    $"{folder} is a link (to {HubFileName.Quote(target)}); folders of a snapshot must be folders. Delete it, or the model from the cache, and try again.");
+                    $"{folder} is a link (to {UntrustedText.Quote(target)}); folders of a snapshot must be folders. Delete it, or the model from the cache, and try again.");
         }
     }
 

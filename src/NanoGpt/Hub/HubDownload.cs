@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using Microsoft.Extensions.Logging;
+using NanoGpt.IO;
 
 namespace NanoGpt.Hub;
 
@@ -154,7 +155,7 @@ internal sealed class HubDownload
     {
         var headers = response.Content.Headers;
         if (headers.ContentEncoding.Any(encoding => !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)))
-            throw Broken($"the server sends it encoded ({HubFileName.Quote(string.Join(", ", headers.ContentEncoding))}) though asked not to. Does a proxy change its answers?");
+            throw Broken($"the server sends it encoded ({UntrustedText.Quote(string.Join(", ", headers.ContentEncoding))}) though asked not to. Does a proxy change its answers?");
 
         if (response.StatusCode == HttpStatusCode.PartialContent)
         {
@@ -162,7 +163,7 @@ internal sealed class HubDownload
             if (partial.Length > 0 && range?.From == partial.Length && (range.Length is null || _metadata.Size is null || range.Length == _metadata.Size)) return;
             var asked = partial.Length;
             Truncate(partial, "the server answered another range");
-            throw Broken($"asked for bytes from {Text(asked)}, the server sends {HubFileName.Quote(range?.ToString() ?? "a range without saying which")}.");
+            throw Broken($"asked for bytes from {Text(asked)}, the server sends {UntrustedText.Quote(range?.ToString() ?? "a range without saying which")}.");
         }
 
         if (response.StatusCode != HttpStatusCode.OK) throw Broken($"the server answered {Text((int)response.StatusCode)} to a request for content.");

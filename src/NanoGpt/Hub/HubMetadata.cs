@@ -2,6 +2,7 @@
 // comes from outside and is checked here, once.
 
 using System.Net.Http.Headers;
+using NanoGpt.IO;
 
 namespace NanoGpt.Hub;
 
@@ -49,14 +50,14 @@ internal sealed record HubMetadata(string Commit, string ETag, long? Size, Uri L
         var size = heads.Select(head => head.Size).FirstOrDefault(value => value is not null);
 
         if (commit is null || !HubRepository.IsCommit(commit)) throw Bad("X-Repo-Commit", commit, "a commit of 40 hexadecimal digits");
-        if (etag is null || etag.Length > 128 || !etag.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') || HubFileName.FaultOf(etag) is not null)
+        if (etag is null || etag.Length > 128 || !etag.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') || FileNames.FaultOf(etag) is not null)
             throw Bad("ETag", etag, "a hash");
         if (size is < 0) throw Bad("X-Linked-Size", size.Value.ToString(System.Globalization.CultureInfo.InvariantCulture), "a size in bytes");
         if (size is null && !HubHash.IsHash(etag)) throw Bad("Content-Length", null, "a size, as the ETag is no hash");
         return new HubMetadata(commit, etag, size, heads[0].Target);
 
         HubException Bad(string header, string? value, string expected) => new(HubErrorKind.BadResponse,
-            $"{what}: the answer's {header} is {(value is null ? "missing" : HubFileName.Quote(value))}; expected {expected}. Is the endpoint a Hugging Face Hub, and does a proxy between change its answers?")
+            $"{what}: the answer's {header} is {(value is null ? "missing" : UntrustedText.Quote(value))}; expected {expected}. Is the endpoint a Hugging Face Hub, and does a proxy between change its answers?")
         {
             RequestId = heads[0].RequestId,
         };

@@ -2,6 +2,7 @@
 // is enough where the cache has everything; none where the Hub may not be asked.
 
 using Microsoft.Extensions.Logging;
+using NanoGpt.IO;
 
 namespace NanoGpt.Hub;
 
@@ -104,33 +105,26 @@ internal sealed class HubModelDownload
     private async Task FindWeightsAsync()
     {
         var config = await FindAsync(HubModelFiles.Config).ConfigureAwait(false);
-        if (config && await FindAsync(HubModelFiles.Weights).ConfigureAwait(false)) return;
-        if (config && await FindAsync(HubModelFiles.WeightsIndex).ConfigureAwait(false))
+        foreach (var (whole, index, extension) in HubModelFiles.WeightForms)
         {
-            await FindShardsAsync().ConfigureAwait(false);
+            if (!config) break;
+            if (await FindAsync(whole).ConfigureAwait(false)) return;
+            if (!await FindAsync(index).ConfigureAwait(false)) continue;
+            await FindShardsAsync(index, extension).ConfigureAwait(false);
             return;
         }
 
         if (await FindAsync(HubModelFiles.NanoGptCheckpoint).ConfigureAwait(false)) return;
-        foreach (var file in HubModelFiles.Unsupported)
-        {
-            if (!await ExistsAsync(file).ConfigureAwait(false)) continue;
-            throw new HubException(HubErrorKind.UnsupportedModel,
-                $"{_model} at {_revision} has its weights in {file} only, a pickle, which this library does not read because a pickle can run code. "
-                + "A safetensors copy is often at revision refs/convert/safetensors or refs/pr/N: look at the repository's pull requests.");
-        }
-
         if (_unreachable is not null) throw NeitherNetworkNorCache(config ? HubModelFiles.Weights : HubModelFiles.Config);
         throw new HubException(HubErrorKind.UnsupportedModel,
-            $"{_model} at {_revision} has none of {HubModelFiles.Config} with {HubModelFiles.Weights} or {HubModelFiles.WeightsIndex}, and no {HubModelFiles.NanoGptCheckpoint}. Is it a GPT-2 model?");
+            $"{_model} at {_revision} has no {HubModelFiles.Config} with {HubModelFiles.Weights} or {HubModelFiles.TorchWeights}, whole or in shards, and no {HubModelFiles.NanoGptCheckpoint}. Is it a GPT-2 model?");
     }
 
     // The index is needed to know what else is.
-    private async Task FindShardsAsync()
+    private async Task FindShardsAsync(string index, string extension)
     {
         await FetchMissingAsync().ConfigureAwait(false);
-        var index = _layout.Pointer(_commit, HubModelFiles.WeightsIndex);
-        var shards = HubModelFiles.ReadShards(index, $"{_model}/{HubModelFiles.WeightsIndex}");
+        var shards = HubModelFiles.ReadShards(_layout.Pointer(_commit, index), extension, $"{_model}/{index}");
         await FindAllAsync(shards).ConfigureAwait(false);
         if (shards.FirstOrDefault(shard => !IsFound(shard)) is { } absent) throw NotThere(absent);
     }
@@ -200,14 +194,6 @@ internal sealed class HubModelDownload
         }
     }
 
-    // Like FindAsync, for a file that is not wanted.
-    private async Task<bool> ExistsAsync(string file)
-    {
-        var exists = await FindAsync(file).ConfigureAwait(false);
-        _missing.Remove(file);
-        return exists;
-    }
-
     private async Task FetchMissingAsync()
     {
         if (_missing.Count == 0) return;
@@ -237,11 +223,10 @@ internal sealed class HubModelDownload
         }
     }
 
-    private bool HasAnyWeights(HubCacheLayout layout) => layout.Has(_commit, HubModelFiles.Weights)
-        || layout.Has(_commit, HubModelFiles.WeightsIndex) || layout.Has(_commit, HubModelFiles.NanoGptCheckpoint);
+    private bool HasAnyWeights(HubCacheLayout layout) => HubModelFiles.AnyWeights.Any(file => layout.Has(_commit, file));
 
     private HubException NotThere(string file) => _unreachable is not null ? NeitherNetworkNorCache(file) : new HubException(HubErrorKind.FileNotFound,
-        $"{_model} at {_revision} (commit {_commit}) has no file {HubFileName.Quote(file)}. Check the name and the revision.");
+        $"{_model} at {_revision} (commit {_commit}) has no file {UntrustedText.Quote(file)}. Check the name and the revision.");
 
     private HubException NeitherNetworkNorCache(string? file, HubErrorKind kind = HubErrorKind.NotCached) => new(kind,
         $"{(file is null ? _model : $"{_model}/{file}")} at {_revision} is not in the cache ({_hub.CacheDirectory}), and the Hub can't be asked: {_unreachable!.Message} "

@@ -2,6 +2,7 @@
 // Hub knows under two names. Touches no file system and no network.
 
 using System.Text.RegularExpressions;
+using NanoGpt.IO;
 
 namespace NanoGpt.Hub;
 
@@ -37,7 +38,7 @@ internal sealed partial record HubRepository
             || id.Contains("..", StringComparison.Ordinal) || id.EndsWith(".git", StringComparison.Ordinal))
         {
             throw new ArgumentException(
-                $"{HubFileName.Quote(id)} is neither a folder that exists nor the id of a Hub repository. Expected 'name' or 'owner/name' " +
+                $"{UntrustedText.Quote(id)} is neither a folder that exists nor the id of a Hub repository. Expected 'name' or 'owner/name' " +
                 "of letters, digits, '-', '_' and '.', at most 96 characters, such as openai-community/gpt2.", nameof(id));
         }
 
@@ -70,13 +71,13 @@ internal sealed partial record HubRepository
     {
         ArgumentNullException.ThrowIfNull(revision);
         // It becomes a file under refs/: git's own rules for names plus those for files.
-        var fault = HubFileName.FaultOf(revision);
+        var fault = FileNames.FaultOf(revision);
         if (fault is null && (revision.Length > 200 || revision.AsSpan().IndexOfAny(" ~^[") >= 0
             || revision.Contains("..", StringComparison.Ordinal) || revision.Contains("@{", StringComparison.Ordinal)
             || revision.StartsWith('-') || revision.EndsWith(".lock", StringComparison.Ordinal)))
             fault = "breaks git's rules for the name of a branch, tag or commit";
         if (fault is not null)
-            throw new ArgumentException($"revision: {HubFileName.Quote(revision)} {fault}. Expected a branch, tag or commit, such as main.", nameof(revision));
+            throw new ArgumentException($"revision: {UntrustedText.Quote(revision)} {fault}. Expected a branch, tag or commit, such as main.", nameof(revision));
     }
 
     /// <summary>Whether <paramref name="revision"/> is a whole commit hash, which can't come to mean something else.</summary>

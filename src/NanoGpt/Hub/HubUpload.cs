@@ -7,6 +7,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
+using NanoGpt.IO;
 
 namespace NanoGpt.Hub;
 
@@ -113,7 +114,7 @@ internal sealed class HubUpload(HubConnection hub, string folder, HubRepository 
             if (HubJson.Items(answer.RootElement, "objects", what).FirstOrDefault() is not { ValueKind: JsonValueKind.Object } item)
                 throw new HubException(HubErrorKind.BadResponse, $"{what}: the Hub's answer is about no object.");
             if (item.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object)
-                throw new HubException(HubErrorKind.Server, $"{what}: the Hub's storage says: {HubFileName.Quote(HubJson.Optional(error, "message") ?? "nothing")}");
+                throw new HubException(HubErrorKind.Server, $"{what}: the Hub's storage says: {UntrustedText.Quote(HubJson.Optional(error, "message") ?? "nothing")}");
             if (!item.TryGetProperty("actions", out var actions) || actions.ValueKind != JsonValueKind.Object || !actions.TryGetProperty("upload", out var upload))
             {
                 meter.Skip(file.Name, file.Length); // the Hub has it

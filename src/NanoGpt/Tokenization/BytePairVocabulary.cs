@@ -3,6 +3,7 @@
 // BytePairEncoder.cs.
 
 using System.Text;
+using NanoGpt.IO;
 
 namespace NanoGpt.Tokenization;
 
@@ -39,7 +40,7 @@ internal sealed class BytePairVocabulary
         {
             if (text.Length == 0) throw new ModelFormatException($"{source}: the special token with id {id} is empty.");
             if (tokens.TryGetValue(text, out var known) ? known != id : _bytes[id] is not null)
-                throw new ModelFormatException($"{source}: special token {Quote(text)} has id {id}, which the vocabulary has otherwise. Are they from the same model?");
+                throw new ModelFormatException($"{source}: special token {UntrustedText.Quote(text)} has id {id}, which the vocabulary has otherwise. Are they from the same model?");
             _bytes[id] = Encoding.UTF8.GetBytes(text);
             _names[id] = text;
         }
@@ -91,7 +92,7 @@ internal sealed class BytePairVocabulary
         foreach (var (token, id) in tokens.Concat(special))
         {
             if (id < 0 || id >= limit)
-                throw new ModelFormatException($"{source}: token {Quote(token)} has id {id}; ids of {tokens.Count} tokens must lie from 0 to {limit - 1}.");
+                throw new ModelFormatException($"{source}: token {UntrustedText.Quote(token)} has id {id}; ids of {tokens.Count} tokens must lie from 0 to {limit - 1}.");
             largest = Math.Max(largest, id);
         }
 
@@ -102,7 +103,7 @@ internal sealed class BytePairVocabulary
     {
         var space = line.IndexOf(' ', StringComparison.Ordinal);
         if (space <= 0 || space == line.Length - 1 || line.IndexOf(' ', space + 1) >= 0)
-            throw new ModelFormatException($"{source}: merge {_merges.Count} is {Quote(line)}; expected two tokens with a space between.");
+            throw new ModelFormatException($"{source}: merge {_merges.Count} is {UntrustedText.Quote(line)}; expected two tokens with a space between.");
 
         var left = Find(line[..space]);
         var right = Find(line[(space + 1)..]);
@@ -110,9 +111,6 @@ internal sealed class BytePairVocabulary
         _merges.Add((left, right, result));
 
         int Find(string token) => tokens.TryGetValue(token, out var id) ? id : throw new ModelFormatException(
-            $"{source}: merge {_merges.Count} ({Quote(line)}) needs token {Quote(token)}, which the vocabulary lacks. Are vocabulary and merges from the same model?");
+            $"{source}: merge {_merges.Count} ({UntrustedText.Quote(line)}) needs token {UntrustedText.Quote(token)}, which the vocabulary lacks. Are vocabulary and merges from the same model?");
     }
-
-    /// <summary>A token for a message: quoted, and cut where it is long.</summary>
-    public static string Quote(string token) => token.Length <= 60 ? $"'{token}'" : $"'{token[..60]}...'";
 }

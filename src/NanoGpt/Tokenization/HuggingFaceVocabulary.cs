@@ -115,8 +115,8 @@ internal static class HuggingFaceVocabulary
         foreach (var entry in vocabulary.EnumerateObject())
         {
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id))
-                throw new ModelFormatException($"{path}: token {BytePairVocabulary.Quote(entry.Name)} has {BytePairVocabulary.Quote(entry.Value.GetRawText())}; expected a whole number as its id.");
-            if (!tokens.TryAdd(entry.Name, id)) throw new ModelFormatException($"{path}: token {BytePairVocabulary.Quote(entry.Name)} is there twice; tokens must differ.");
+                throw new ModelFormatException($"{path}: token {UntrustedText.Quote(entry.Name)} has {UntrustedText.Quote(entry.Value.GetRawText())}; expected a whole number as its id.");
+            if (!tokens.TryAdd(entry.Name, id)) throw new ModelFormatException($"{path}: token {UntrustedText.Quote(entry.Name)} is there twice; tokens must differ.");
         }
 
         return tokens;
@@ -151,7 +151,7 @@ internal static class HuggingFaceVocabulary
         return (ReadVocabulary(model.GetProperty("vocab"), path), ReadMerges(model, path));
 
         ModelFormatException Unsupported(string what, JsonElement found, string supported) => new(
-            $"{path}: {what} is {(found.ValueKind == JsonValueKind.Undefined ? "missing" : BytePairVocabulary.Quote(found.GetRawText()))}; supported is {supported}. It would change the ids.");
+            $"{path}: {what} is {(found.ValueKind == JsonValueKind.Undefined ? "missing" : UntrustedText.Quote(found.GetRawText()))}; supported is {supported}. It would change the ids.");
     }
 
     private static List<string> ReadMerges(JsonElement model, string path)
@@ -165,7 +165,7 @@ internal static class HuggingFaceVocabulary
             {
                 JsonValueKind.String => merge.GetString()!,
                 JsonValueKind.Array when merge.GetArrayLength() == 2 => $"{merge[0].GetString()} {merge[1].GetString()}",
-                _ => throw new ModelFormatException($"{path}: merge {lines.Count} is {BytePairVocabulary.Quote(merge.GetRawText())}; expected \"left right\" or [\"left\", \"right\"]."),
+                _ => throw new ModelFormatException($"{path}: merge {lines.Count} is {UntrustedText.Quote(merge.GetRawText())}; expected \"left right\" or [\"left\", \"right\"]."),
             });
         }
 

@@ -2,6 +2,7 @@
 // years. Nothing else of those files matters here, apart from what would change ids.
 
 using System.Text.Json;
+using NanoGpt.IO;
 
 namespace NanoGpt.Tokenization;
 
@@ -66,7 +67,7 @@ internal sealed class SpecialTokens
             foreach (var added in entry.Value.EnumerateObject())
             {
                 if (Content(added.Value) is not { } token) continue;
-                if (!int.TryParse(added.Name, out var id)) throw new ModelFormatException($"{path}: {BytePairVocabulary.Quote(added.Name)} in added_tokens_decoder; expected a whole number as id.");
+                if (!int.TryParse(added.Name, out var id)) throw new ModelFormatException($"{path}: {UntrustedText.Quote(added.Name)} in added_tokens_decoder; expected a whole number as id.");
                 Add(token, id, path);
             }
         }
@@ -87,14 +88,14 @@ internal sealed class SpecialTokens
     private void Add(string token, JsonElement id, string path)
     {
         if (id.ValueKind != JsonValueKind.Number || !id.TryGetInt32(out var value))
-            throw new ModelFormatException($"{path}: added token {BytePairVocabulary.Quote(token)} has no whole number as its id.");
+            throw new ModelFormatException($"{path}: added token {UntrustedText.Quote(token)} has no whole number as its id.");
         Add(token, value, path);
     }
 
     private void Add(string token, int id, string path)
     {
         if (!_withId.TryAdd(token, id) && _withId[token] != id)
-            throw new ModelFormatException($"{path}: special token {BytePairVocabulary.Quote(token)} has id {id}, elsewhere {_withId[token]}; it needs one.");
+            throw new ModelFormatException($"{path}: special token {UntrustedText.Quote(token)} has id {id}, elsewhere {_withId[token]}; it needs one.");
     }
 
     // A token is a string, or an object with its settings.

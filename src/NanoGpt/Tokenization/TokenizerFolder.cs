@@ -101,7 +101,7 @@ internal static class TokenizerFolder
         {
             var text = item.ValueKind == JsonValueKind.String ? item.GetString()! : "";
             if (Rune.DecodeFromUtf16(text, out var rune, out var length) != System.Buffers.OperationStatus.Done || length != text.Length)
-                throw new ModelFormatException($"{path}: entry {characters.Count} is {BytePairVocabulary.Quote(item.GetRawText())}; expected a string of one character.");
+                throw new ModelFormatException($"{path}: entry {characters.Count} is {UntrustedText.Quote(item.GetRawText())}; expected a string of one character.");
             characters.Add(rune);
         }
 

@@ -81,10 +81,13 @@ internal sealed class CheckpointStore(string outDir, int keep)
         ? Directory.EnumerateDirectories(outDir, Prefix + "*").OrderByDescending(IterationOf).ThenBy(folder => folder, StringComparer.Ordinal)
         : [];
 
-    private static int IterationOf(string folder) =>
-        int.TryParse(Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var iteration)
-            ? iteration
-            : -1;
+    /// <summary>The iteration in a checkpoint folder's name; 0 where there is none.</summary>
+    public static int IterationOf(string folder)
+    {
+        var name = Path.GetFileName(folder.AsSpan());
+        return name.StartsWith(Prefix, StringComparison.Ordinal)
+            && int.TryParse(name[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var iteration) ? iteration : 0;
+    }
 
     // A folder that is there already cannot be renamed over: it steps aside first, and comes back if the rename fails.
     private void Replace(string folder, string aside, Action<string> write)

@@ -112,15 +112,25 @@ public sealed class DownloadTests
     }
 
     [Fact]
-    public async Task Pickled_weights_are_refused_with_a_way_out_and_not_downloaded()
+    public async Task Weights_of_torch_save_are_taken_where_there_are_no_safetensors_whole_or_in_shards()
     {
         await using var sandbox = await HubSandbox.StartAsync();
-        sandbox.Hub.Repository("a/b").Add("config.json", "{}").Add("pytorch_model.bin", HubSandbox.Noise(5000, 1));
+        sandbox.Hub.Repository("a/whole").Add("config.json", "{}").Add("pytorch_model.bin", HubSandbox.Noise(5000, 1)).Add("ckpt.pt", HubSandbox.Noise(9, 2));
+        sandbox.Hub.Repository("a/shards").Add("config.json", "{}").Add("p-1.bin", HubSandbox.Noise(500, 1)).Add("p-2.bin", HubSandbox.Noise(500, 2))
+            .Add("pytorch_model.bin.index.json", """{"weight_map":{"x":"p-1.bin","y":"p-2.bin"}}""");
+        sandbox.Hub.Repository("a/both").Add("config.json", "{}").Add("pytorch_model.bin", HubSandbox.Noise(500, 3)).Add("model.safetensors", HubSandbox.Noise(500, 4));
         using var client = sandbox.Client();
-        var refused = await Assert.ThrowsAsync<HubException>(() => client.DownloadModelAsync("a/b", cancellationToken: Cancellation));
-        Assert.Equal(HubErrorKind.UnsupportedModel, refused.Kind);
-        Assert.Contains("refs/convert/safetensors", refused.Message, StringComparison.Ordinal);
-        Assert.Equal(0, sandbox.Hub.ContentBytesSent);
+        await MustHave("a/whole", "config.json", "pytorch_model.bin");
+        await MustHave("a/shards", "config.json", "p-1.bin", "p-2.bin", "pytorch_model.bin.index.json");
+        await MustHave("a/both", "config.json", "model.safetensors");
+
+        async Task MustHave(string model, params string[] files)
+        {
+            var folder = await client.DownloadModelAsync(model, cancellationToken: Cancellation);
+            Assert.Equal(files, Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
+            using var offline = sandbox.Client(offline: true);
+            Assert.Equal(folder, await offline.DownloadModelAsync(model, cancellationToken: Cancellation));
+        }
     }
 
     [Fact]

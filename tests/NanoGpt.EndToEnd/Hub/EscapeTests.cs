@@ -3,7 +3,7 @@
 
 using System.Text.Json;
 using NanoGpt.Hub;
-using NanoGpt.Tests.Hub;
+using NanoGpt.Tests.IO;
 
 namespace NanoGpt.EndToEnd.Hub;
 

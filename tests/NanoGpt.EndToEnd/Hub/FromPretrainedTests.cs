@@ -2,6 +2,7 @@
 
 using System.Diagnostics;
 using NanoGpt.Hub;
+using NanoGpt.Tests.Formats;
 using NanoGpt.Tokenization;
 
 namespace NanoGpt.EndToEnd.Hub;
@@ -29,6 +30,24 @@ public sealed class FromPretrainedTests
         using (var gpt = GPT.FromPretrained("me/bard", options with { LocalFilesOnly = true }))
             Assert.Equal(expected, gpt.Generate("ab", Options, Cancellation));
         Assert.Empty(sandbox.Hub.Requests);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_model_in_weights_of_torch_save_only_runs_as_its_original(int shards)
+    {
+        await using var sandbox = await HubSandbox.StartAsync();
+        var (folder, torch) = (Path.Combine(sandbox.Root, "model"), Path.Combine(sandbox.Root, "torch"));
+        var expected = await UploadAsync(sandbox, folder, "me/bard");
+        TorchStateWriter.WriteFolder(folder, torch, shards);
+        var repository = sandbox.Hub.Repository("me/old");
+        foreach (var file in Directory.GetFiles(torch).Append(Path.Combine(folder, "characters.json")))
+            repository.Add(Path.GetFileName(file), await File.ReadAllBytesAsync(file, Cancellation));
+
+        var options = new PretrainedOptions { Endpoint = sandbox.Hub.Address, CacheDirectory = sandbox.Cache };
+        using var gpt = await GPT.FromPretrainedAsync("me/old", options, cancellationToken: Cancellation);
+        Assert.Equal(expected, gpt.Generate("ab", Options, Cancellation));
     }
 
     [Fact]

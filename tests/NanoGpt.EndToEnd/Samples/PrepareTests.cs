@@ -21,6 +21,32 @@ public sealed class PrepareTests
     }
 
     [Fact]
+    public void A_text_is_prepared_in_less_memory_than_it_has_bytes()
+    {
+        const int Megabytes = 300, Limit = 200; // measured: see docs/performance.md, Preparing
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Reads the peak as Linux keeps it.");
+        using var nanogpt = new Nanogpt();
+        using (var text = new FileStream(nanogpt.PathOf("long.txt"), FileMode.CreateNew))
+        {
+            var part = File.ReadAllBytes(TinyModel.Text);
+            while (text.Length < Megabytes * 1_000_000L) text.Write(part);
+        }
+
+        using var process = nanogpt.Start("prepare", "long", "--input=long.txt");
+        var peak = 0L;
+        while (!process.WaitForExit(20))
+        {
+            process.Refresh();
+            try { peak = Math.Max(peak, process.PeakWorkingSet64); }
+            catch (InvalidOperationException) { break; } // it has just ended
+        }
+
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+        Assert.InRange(peak, 1, Limit * 1_000_000L);
+    }
+
+    [Fact]
     public async Task Parquet_files_of_documents_and_of_instructions_are_read_group_by_group()
     {
         using var nanogpt = new Nanogpt();

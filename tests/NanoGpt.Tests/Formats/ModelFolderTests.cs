@@ -46,6 +46,26 @@ public sealed unsafe class ModelFolderTests
         Assert.Throws<ModelFormatException>(() => ModelFolder.Open(folder));
         using var weights = ModelFolder.Open(folder, ignoreUnexpected: true);
         Assert.Equal(GPTWeights.Expected(weights.Config).Select(e => e.Name), weights.Tensors.Keys);
+        Assert.NotEmpty(weights.Ignored);
+
+        Assert.Contains("IgnoreUnexpected", Assert.Throws<ModelFormatException>(() => GPT.FromPretrained(folder)).Message);
+        using var gpt = GPT.FromPretrained(folder, new PretrainedOptions { IgnoreUnexpected = true });
+        Assert.Equal(weights.Config, gpt.Config);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Weights_of_torch_save_hold_the_same_numbers_whole_or_in_shards(int shards)
+    {
+        using var folder = new TemporaryFolder();
+        TorchStateWriter.WriteFolder(Vectors.Path("tiny-gpt2", "prefixed-tied"), folder.File("torch"), shards);
+
+        using var expected = ModelFolder.Open(Vectors.Path("tiny-gpt2", "prefixed-tied"));
+        using var weights = ModelFolder.Open(folder.File("torch"));
+        Assert.Equal(expected.Tensors.Keys, weights.Tensors.Keys);
+        foreach (var tensor in expected.Tensors.Values)
+            for (var i = 0L; i < tensor.ElementCount; i++) Assert.Equal(tensor.ReadElement(i), weights[tensor.Name].ReadElement(i));
     }
 
     [Fact]

@@ -16,8 +16,8 @@ public sealed unsafe class NanoGptExportTests
     {
         using var folder = new TemporaryFolder();
 
-        var note = ModelConversion.ToNanoGpt(Vectors.Path(source), folder.File("nanogpt"));
-        ModelConversion.ToHuggingFace(folder.File("nanogpt"), folder.File("hf"), maxShardSize: 50_000);
+        var note = Export(Vectors.Path(source), folder.File("nanogpt"));
+        using (var gpt = GPT.FromPretrained(folder.File("nanogpt"))) gpt.SavePretrained(folder.File("hf"), maxShardSize: 50_000);
 
         using var original = ModelFolder.Open(Vectors.Path(source));
         using var exported = NanoGptCheckpoint.Open(folder.File("nanogpt", "ckpt.pt"));
@@ -36,7 +36,7 @@ public sealed unsafe class NanoGptExportTests
     public void The_archive_is_whole_for_another_zip_reader_and_aligned_as_pytorchs_own()
     {
         using var folder = new TemporaryFolder();
-        ModelConversion.ToNanoGpt(Vectors.Path("tiny-gpt2", "prefixed-tied"), folder.Path);
+        Export(Vectors.Path("tiny-gpt2", "prefixed-tied"), folder.Path);
 
         // .NET's reader checks sizes and CRC-32.
         using (var zip = ZipFile.OpenRead(folder.File("ckpt.pt")))
@@ -61,7 +61,7 @@ public sealed unsafe class NanoGptExportTests
     public void The_same_model_is_the_same_file()
     {
         using var folder = new TemporaryFolder();
-        foreach (var name in new[] { "a", "b" }) ModelConversion.ToNanoGpt(Vectors.Path("tiny-gpt2", "sharded"), folder.File(name));
+        foreach (var name in new[] { "a", "b" }) Export(Vectors.Path("tiny-gpt2", "sharded"), folder.File(name));
 
         Assert.Equal(File.ReadAllBytes(folder.File("a", "ckpt.pt")), File.ReadAllBytes(folder.File("b", "ckpt.pt")));
     }
@@ -72,7 +72,7 @@ public sealed unsafe class NanoGptExportTests
     {
         using var folder = new TemporaryFolder();
 
-        Assert.Contains(expected, Assert.Throws<ArgumentException>(() => ModelConversion.ToNanoGpt(Vectors.Path("tiny-gpt2", name), folder.Path)).Message);
+        Assert.Contains(expected, Assert.Throws<ArgumentException>(() => Export(Vectors.Path("tiny-gpt2", name), folder.Path)).Message);
         Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
     }
 
@@ -99,6 +99,12 @@ public sealed unsafe class NanoGptExportTests
         stream.Write("56789"u8); // the check value of CRC-32 is that of "123456789"
 
         Assert.Equal(0xcbf43926u, stream.Checksum);
+    }
+
+    private static string? Export(string source, string folder)
+    {
+        using var gpt = GPT.FromPretrained(source);
+        return gpt.SaveNanoGpt(folder);
     }
 
     private static float[] ToArray(WeightTensor tensor)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using NanoGpt.Hub;
+using NanoGpt.Tests.IO;
 
 namespace NanoGpt.Tests.Hub;
 
@@ -21,7 +22,7 @@ public sealed class HubModelFilesTests
     public void What_is_no_index_is_a_format_error(string json) => Assert.Throws<ModelFormatException>(() => Read(json));
 
     [Theory]
-    [MemberData(nameof(HubFileNameTests.EscapingNames), MemberType = typeof(HubFileNameTests))]
+    [MemberData(nameof(FileNamesTests.EscapingNames), MemberType = typeof(FileNamesTests))]
     public void A_shard_with_an_unsafe_name_is_refused(string name)
     {
         if (name.AsSpan().IndexOfAnyInRange('\ud800', '\udfff') >= 0) return; // JSON can't carry it: refused as such below
@@ -44,6 +45,6 @@ public sealed class HubModelFilesTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.At("index.json"), json);
-        return HubModelFiles.ReadShards(folder.At("index.json"), "index.json");
+        return HubModelFiles.ReadShards(folder.At("index.json"), ".safetensors", "index.json");
     }
 }

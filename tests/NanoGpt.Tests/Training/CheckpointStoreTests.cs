@@ -71,6 +71,19 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_model_is_found_whatever_became_of_the_notes_of_its_training()
+    {
+        var folder = new CheckpointStore(_folder.Path, keep: 1).Save(20, isBest: true, folder =>
+        {
+            File.WriteAllText(Path.Combine(folder, "model.safetensors"), "20");
+            File.WriteAllText(Path.Combine(folder, TrainerState.FileName), "{ from another version");
+        });
+
+        Assert.Equal(new Checkpoint(folder, 20, null), Checkpoint.FindNewest(_folder.Path));
+        Assert.Equal(new Checkpoint(_folder.File("best"), 0, null), Checkpoint.FindBest(_folder.Path));
+    }
+
+    [Fact]
     public void Every_flipped_bit_of_a_small_checkpoint_is_seen()
     {
         var store = new CheckpointStore(_folder.Path, keep: 1);

@@ -1,6 +1,6 @@
 // Names that must never become a file: under POSIX rules, under Windows rules, or both.
 
-namespace NanoGpt.Tests.Hub;
+namespace NanoGpt.Tests.IO;
 
 internal static class UnsafeNames
 {
