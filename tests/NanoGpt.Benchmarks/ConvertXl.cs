@@ -8,7 +8,7 @@ using NanoGpt.Formats;
 
 namespace NanoGpt.Benchmarks;
 
-internal static class ConvertXlXl
+internal static class ConvertXl
 {
     private static readonly GPTConfig Model = GPTConfig.Gpt2XL;
 

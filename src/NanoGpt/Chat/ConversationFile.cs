@@ -8,7 +8,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using Microsoft.Extensions.AI;
-using NanoGpt.Formats;
 using NanoGpt.IO;
 
 namespace NanoGpt.Chat;
