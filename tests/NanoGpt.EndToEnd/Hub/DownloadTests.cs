@@ -134,6 +134,18 @@ public sealed class DownloadTests
     }
 
     [Fact]
+    public async Task A_repository_without_weights_in_a_known_form_is_refused_and_nothing_of_it_kept()
+    {
+        await using var sandbox = await HubSandbox.StartAsync();
+        sandbox.Hub.Repository("a/b").Add("config.json", "{}").Add("tf_model.h5", HubSandbox.Noise(5000, 1));
+        using var client = sandbox.Client();
+        var refused = await Assert.ThrowsAsync<HubException>(() => client.DownloadModelAsync("a/b", cancellationToken: Cancellation));
+        Assert.Equal(HubErrorKind.UnsupportedModel, refused.Kind);
+        Assert.Contains("pytorch_model.bin", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(0, sandbox.Hub.ContentBytesSent);
+    }
+
+    [Fact]
     public async Task A_new_commit_takes_over_only_when_it_is_whole()
     {
         await using var sandbox = await HubSandbox.StartAsync();
