@@ -190,26 +190,5 @@ public sealed unsafe class KernelsTests
 
     private static double GeluTanh(double x) => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
 
-    private static double GeluErf(double x) => 0.5 * x * Erfc(-x / Math.Sqrt(2));
-
-    /// <summary>1 - erf(x), by its series near 0 and its continued fraction elsewhere, in double.</summary>
-    private static double Erfc(double x)
-    {
-        if (x < 0) return 2 - Erfc(-x);
-        if (x < 2.5)
-        {
-            var (term, sum) = (x, x);
-            for (var n = 1; n < 100; n++)
-            {
-                term *= -x * x / n;
-                sum += term / (2 * n + 1);
-            }
-
-            return 1 - 2 / Math.Sqrt(Math.PI) * sum;
-        }
-
-        var fraction = 0.0;
-        for (var n = 60; n >= 1; n--) fraction = n / 2.0 / (x + fraction);
-        return Math.Exp(-x * x) / Math.Sqrt(Math.PI) / (x + fraction);
-    }
+    private static double GeluErf(double x) => 0.5 * x * SpecialFunctions.Erfc(-x / Math.Sqrt(2));
 }
