@@ -61,7 +61,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public static PackedMatrix Pack(WeightTensor weight, Dtype precision, int panelWidth, WorkerTeam team)
     {
         var matrix = new PackedMatrix(checked((int)weight.Rows), checked((int)weight.Columns), panelWidth, precision);
-        team.For(matrix.PanelCount, weight.ElementCount, (panel, _) => matrix.PackPanel(weight, panel));
+        new PanelPacking(weight, matrix).Run(team);
         return matrix;
     }
 
@@ -91,77 +91,6 @@ internal sealed unsafe class PackedMatrix : IDisposable
         _scales?.Dispose();
     }
 
-    /// <summary>The upper half of a float32, rounded to nearest even; a NaN stays one.</summary>
-    internal static ushort RoundToBFloat16(float value)
-    {
-        var bits = BitConverter.SingleToUInt32Bits(value);
-        if (float.IsNaN(value)) return (ushort)((bits >> 16) | 0x40);
-        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-    }
-
     /// <summary>Place of a weight in a panel of pairs: [column / 2][output][column % 2].</summary>
     private long PairedIndex(int column, int lane) => ((long)(column / 2) * PanelWidth + lane) * 2 + column % 2;
-
-    private void PackPanel(WeightTensor weight, int panel)
-    {
-        var firstRow = panel * PanelWidth;
-        var rows = Math.Min(PanelWidth, Outputs - firstRow);
-        var destination = _buffer.Bytes + panel * PanelStride;
-        if (Precision == Dtype.Float32)
-        {
-            ReadPanel(weight, firstRow, rows, (float*)destination);
-            return;
-        }
-
-        using var values = NativeBuffer.OfFloats((long)Inputs * PanelWidth);
-        ReadPanel(weight, firstRow, rows, values.Floats);
-        if (Precision == Dtype.BFloat16) EncodeBFloat16(values.Floats, (ushort*)destination);
-        else EncodeInt8(values.Floats, (sbyte*)destination, _scales!.Floats + firstRow);
-    }
-
-    /// <summary>[out, in] rows, or [in, out] columns, to [in][output]; outputs that there are none of stay as they are.</summary>
-    private void ReadPanel(WeightTensor weight, int firstRow, int rows, float* panel)
-    {
-        if (weight is { IsInOut: true, Type: TensorType.F32 })
-        {
-            // Already in order: the outputs of a column lie side by side.
-            for (var c = 0; c < Inputs; c++)
-                new ReadOnlySpan<float>((float*)weight.Data + (long)c * Outputs + firstRow, rows).CopyTo(new Span<float>(panel + (long)c * PanelWidth, rows));
-            return;
-        }
-
-        using var copy = NativeBuffer.OfFloats((long)rows * Inputs);
-        weight.CopyRows(copy.Floats, firstRow, rows);
-        for (var c = 0; c < Inputs; c++)
-        {
-            for (var lane = 0; lane < rows; lane++) panel[(long)c * PanelWidth + lane] = copy.Floats[(long)lane * Inputs + c];
-        }
-    }
-
-    private void EncodeBFloat16(float* values, ushort* panel)
-    {
-        for (var c = 0; c < Inputs; c++)
-        {
-            for (var lane = 0; lane < PanelWidth; lane++) panel[PairedIndex(c, lane)] = RoundToBFloat16(values[(long)c * PanelWidth + lane]);
-        }
-    }
-
-    /// <summary>Rounds each output's weights to multiples of a scale that the largest of them is 127 times of.</summary>
-    private void EncodeInt8(float* values, sbyte* panel, float* scales)
-    {
-        var factors = stackalloc float[PanelWidth];
-        for (var lane = 0; lane < PanelWidth; lane++)
-        {
-            var largest = 0f;
-            for (var c = 0; c < Inputs; c++) largest = MathF.Max(largest, MathF.Abs(values[(long)c * PanelWidth + lane]));
-            scales[lane] = largest / sbyte.MaxValue; // NaN where a weight is: the logits will tell.
-            factors[lane] = largest > 0 ? sbyte.MaxValue / largest : 0f;
-        }
-
-        for (var c = 0; c < Inputs; c++)
-        {
-            for (var lane = 0; lane < PanelWidth; lane++)
-                panel[PairedIndex(c, lane)] = (sbyte)MathF.Round(values[(long)c * PanelWidth + lane] * factors[lane]);
-        }
-    }
 }

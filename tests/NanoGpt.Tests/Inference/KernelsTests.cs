@@ -101,6 +101,7 @@ public sealed unsafe class KernelsTests
         }
     }
 
+<<<<<<< HEAD
     [Fact]
     public void BFloat16_rounds_to_nearest_even_and_keeps_what_is_no_number()
     {
@@ -114,6 +115,9 @@ public sealed unsafe class KernelsTests
     }
 
     private static void CheckProduct(Kernels kernels, Dtype precision, int rows, int inputs, int outputs)
+=======
+    private static void CheckProduct(Kernels kernels, WeightPrecision precision, int rows, int inputs, int outputs)
+>>>>>>> 40b06e0 (Packing from [in, out] without transposition, on all cores, with vectors)
     {
         var actual = Product(kernels, precision, rows, inputs, outputs, out var expected);
         for (var row = 0; row < rows; row++)

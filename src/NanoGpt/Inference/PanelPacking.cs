@@ -1,0 +1,217 @@
+// From a matrix as it lies in a file or in torch's memory to the panels that the kernels read. All threads copy, each
+// weight is touched once (int8: twice), and what Hugging Face stores [in, out] needs no transposition on the way.
+
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using NanoGpt.Formats;
+
+namespace NanoGpt.Inference;
+
+/// <summary>Fills a <see cref="PackedMatrix"/>.</summary>
+/// <param name="source">The weights.</param>
+/// <param name="matrix">A matrix of the same shape, zeroed.</param>
+internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matrix)
+{
+    /// <summary>Panels that one round packs: of a stored row [in, out], as many outputs lie side by side as pay for the visit.</summary>
+    private const int GroupPanels = 8;
+
+    /// <summary>Columns of a panel that are widened, then rounded, while they are in the first-level cache. Even.</summary>
+    private const int TileColumns = 64;
+
+    /// <summary>A row of weights so small that one by its scale is no number is a row of zeros.</summary>
+    private const float SmallestScale = 1.17549435e-38f;
+
+    private readonly byte* _data = source.Data;
+    private readonly int _panelWidth = matrix.PanelWidth;
+
+    public void Run(WorkerTeam team) => team.For((matrix.PanelCount - 1) / GroupPanels + 1, source.ElementCount, (group, _) => PackGroup(group));
+
+    private void PackGroup(int group)
+    {
+        var firstPanel = group * GroupPanels;
+        var panels = Math.Min(GroupPanels, matrix.PanelCount - firstPanel);
+        var firstRow = firstPanel * _panelWidth;
+        var rows = Math.Min(panels * _panelWidth, matrix.Outputs - firstRow);
+        var destination = matrix.Panels.From(firstPanel);
+        if (matrix.Precision == Dtype.Float32)
+        {
+            for (var c = 0; c < matrix.Inputs; c += TileColumns)
+                Read(firstRow, rows, c, (float*)destination.Data + (nint)c * _panelWidth, destination.Stride / sizeof(float));
+            return;
+        }
+
+        // Beyond the last output the tile stays zero.
+        var tileLength = TileColumns * _panelWidth;
+        var tile = stackalloc float[panels * tileLength];
+        new Span<float>(tile, panels * tileLength).Clear();
+        var scales = matrix.Precision == Dtype.Int8 ? matrix.QuantizedPanels.From(firstPanel).Scales : null;
+        if (scales is not null) FindScales(firstRow, rows, panels, tile, scales);
+        for (var c = 0; c < matrix.Inputs; c += TileColumns)
+        {
+            var columns = ReadTile(firstRow, rows, c, panels, tile);
+            for (var panel = 0; panel < panels; panel++)
+            {
+                var from = tile + panel * tileLength;
+                var to = destination.From(panel, (nint)(c / 2) * matrix.PairStride).Data;
+                if (scales is null) EncodeBFloat16(from, columns, _panelWidth, (uint*)to);
+                else EncodeInt8(from, columns, _panelWidth, scales + panel * _panelWidth, (short*)to);
+            }
+        }
+    }
+
+    /// <summary>The scale of each output: the largest of its weights is 127 times it. NaN where one is not finite: the logits will tell.</summary>
+    private void FindScales(int firstRow, int rows, int panels, float* tile, float* scales)
+    {
+        for (var c = 0; c < matrix.Inputs; c += TileColumns)
+        {
+            var columns = ReadTile(firstRow, rows, c, panels, tile);
+            for (var panel = 0; panel < panels; panel++)
+                KeepLargest(tile + panel * TileColumns * _panelWidth, columns, _panelWidth, scales + panel * _panelWidth);
+        }
+
+        for (var row = 0; row < panels * _panelWidth; row++) scales[row] = float.IsFinite(scales[row]) ? scales[row] / sbyte.MaxValue : float.NaN;
+    }
+
+    /// <summary>Reads a tile; where the matrix ends with an odd column, a column of zeros follows.</summary>
+    /// <returns>How many columns, an even number.</returns>
+    private int ReadTile(int firstRow, int rows, int firstColumn, int panels, float* tile)
+    {
+        Read(firstRow, rows, firstColumn, tile, TileColumns * _panelWidth);
+        var columns = Math.Min(TileColumns, matrix.Inputs - firstColumn);
+        if (columns % 2 == 0) return columns;
+        for (var panel = 0; panel < panels; panel++)
+            new Span<float>(tile + (panel * TileColumns + columns) * _panelWidth, _panelWidth).Clear();
+        return columns + 1;
+    }
+
+    /// <summary>Up to <see cref="TileColumns"/> columns of some rows of the [out, in] matrix, as float32 [panel][column][output].</summary>
+    private void Read(int firstRow, int rows, int firstColumn, float* destination, nint panelStride)
+    {
+        var columns = Math.Min(TileColumns, matrix.Inputs - firstColumn);
+        if (source.IsInOut)
+        {
+            ReadStoredColumns(firstRow, rows, firstColumn, columns, destination, panelStride);
+            return;
+        }
+
+        for (var row = 0; row < rows; row += _panelWidth, destination += panelStride)
+            ReadStoredRows(firstRow + row, Math.Min(_panelWidth, rows - row), firstColumn, columns, destination);
+    }
+
+    /// <summary>Stored [in, out]: the outputs of a column lie side by side already.</summary>
+    private void ReadStoredColumns(int firstRow, int rows, int firstColumn, int columns, float* destination, nint panelStride)
+    {
+        var widened = stackalloc float[GroupPanels * _panelWidth];
+        for (var c = 0; c < columns; c++, destination += _panelWidth)
+        {
+            var stored = _data + ((long)(firstColumn + c) * matrix.Outputs + firstRow) * source.ElementSize;
+            var values = source.Type == TensorType.F32 ? (float*)stored : widened;
+            if (values == widened) FloatConversion.ToSingle(source.Type, stored, new Span<float>(widened, rows));
+            Distribute(values, rows, _panelWidth, destination, panelStride);
+        }
+    }
+
+    /// <summary>Stored [out, in].</summary>
+    private void ReadStoredRows(int firstRow, int rows, int firstColumn, int columns, float* destination)
+    {
+        var stored = _data + ((long)firstRow * matrix.Inputs + firstColumn) * source.ElementSize;
+        if (source.Type == TensorType.F32)
+        {
+            Transpose((float*)stored, matrix.Inputs, rows, columns, _panelWidth, destination);
+            return;
+        }
+
+        var widened = stackalloc float[_panelWidth * TileColumns];
+        for (var row = 0; row < rows; row++)
+            FloatConversion.ToSingle(source.Type, stored + (long)row * matrix.Inputs * source.ElementSize, new Span<float>(widened + row * TileColumns, columns));
+        Transpose(widened, TileColumns, rows, columns, _panelWidth, destination);
+    }
+
+    /// <summary>Cuts a row of outputs into panels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Distribute(float* values, int count, int panelWidth, float* destination, nint panelStride)
+    {
+        for (; count > 0; count -= panelWidth, values += panelWidth, destination += panelStride)
+        {
+            var width = Math.Min(panelWidth, count);
+            var lane = 0;
+            for (; lane <= width - Vector128<float>.Count; lane += Vector128<float>.Count) Vector128.Load(values + lane).Store(destination + lane);
+            for (; lane < width; lane++) destination[lane] = values[lane];
+        }
+    }
+
+    /// <summary>(rows, columns) -> (columns, panelWidth)</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Transpose(float* values, nint stride, int rows, int columns, int panelWidth, float* destination)
+    {
+        for (var c = 0; c < columns; c++, destination += panelWidth)
+        {
+            var from = values + c;
+            for (var row = 0; row < rows; row++, from += stride) destination[row] = *from;
+        }
+    }
+
+    /// <summary>The largest magnitude of each output so far; not finite where a weight is not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void KeepLargest(float* tile, int columns, int panelWidth, float* largest)
+    {
+        for (var lane = 0; lane < panelWidth; lane += Vector128<float>.Count)
+        {
+            var best = Vector128.Load(largest + lane);
+            for (var c = 0; c < columns; c++)
+            {
+                // A NaN is larger than all, and stays.
+                var value = Vector128.Abs(Vector128.Load(tile + c * panelWidth + lane));
+                var stays = Vector128.LessThanOrEqual(value, best) | ~Vector128.Equals(best, best);
+                best = Vector128.ConditionalSelect(stays, best, value);
+            }
+
+            best.Store(largest + lane);
+        }
+    }
+
+    /// <summary>Rounds to the upper half of a float32, to nearest even. [column][output] -> [column / 2][output][column % 2]</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EncodeBFloat16(float* tile, int columns, int panelWidth, uint* panel)
+    {
+        for (var c = 0; c < columns; c += 2, tile += 2 * panelWidth, panel += panelWidth)
+        {
+            for (var lane = 0; lane < panelWidth; lane += Vector128<float>.Count)
+            {
+                var even = RoundToBFloat16(Vector128.Load(tile + lane));
+                var odd = RoundToBFloat16(Vector128.Load(tile + panelWidth + lane));
+                (Vector128.ShiftRightLogical(even, 16) | (odd & Vector128.Create(0xFFFF0000u))).Store(panel + lane);
+            }
+        }
+    }
+
+    /// <summary>The rounded value in the upper half of each lane; a NaN stays one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> RoundToBFloat16(Vector128<float> value)
+    {
+        var bits = value.AsUInt32();
+        var rounded = bits + Vector128.Create(0x7FFFu) + (Vector128.ShiftRightLogical(bits, 16) & Vector128.Create(1u));
+        return Vector128.ConditionalSelect(Vector128.Equals(value, value).AsUInt32(), rounded, bits | Vector128.Create(0x400000u));
+    }
+
+    /// <summary>Rounds to multiples of the scales. [column][output] -> [column / 2][output][column % 2]</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EncodeInt8(float* tile, int columns, int panelWidth, float* scales, short* panel)
+    {
+        // Added to a number of up to 2^22, it leaves the nearest integer in the lowest bits.
+        var rounding = Vector128.Create(12582912f);
+        for (var lane = 0; lane < panelWidth; lane += Vector128<float>.Count)
+        {
+            var scale = Vector128.Load(scales + lane);
+            var isUsable = Vector128.GreaterThanOrEqual(scale, Vector128.Create(SmallestScale));
+            var factor = Vector128.ConditionalSelect(isUsable, Vector128<float>.One / scale, Vector128<float>.Zero);
+            for (var c = 0; c < columns; c += 2)
+            {
+                var even = Vector128.Load(tile + c * panelWidth + lane) * factor + rounding;
+                var odd = Vector128.Load(tile + (c + 1) * panelWidth + lane) * factor + rounding;
+                var pairs = (even.AsInt32() & Vector128.Create(0xFF)) | Vector128.ShiftLeft(odd.AsInt32() & Vector128.Create(0xFF), 8);
+                Vector128.Narrow(pairs, pairs).GetLower().Store(panel + c / 2 * panelWidth + lane);
+            }
+        }
+    }
+}
