@@ -101,23 +101,7 @@ public sealed unsafe class KernelsTests
         }
     }
 
-<<<<<<< HEAD
-    [Fact]
-    public void BFloat16_rounds_to_nearest_even_and_keeps_what_is_no_number()
-    {
-        Assert.Equal(0x3F80, PackedMatrix.RoundToBFloat16(1f));
-        Assert.Equal(0x3F80, PackedMatrix.RoundToBFloat16(1f + 1f / 256));      // halfway, down to even
-        Assert.Equal(0x3F82, PackedMatrix.RoundToBFloat16(1f + 3f / 256));      // halfway, up to even
-        Assert.Equal(0x3F81, PackedMatrix.RoundToBFloat16(1f + 1.01f / 256));
-        Assert.Equal(0xFF80, PackedMatrix.RoundToBFloat16(float.NegativeInfinity));
-        Assert.Equal(0x7F80, PackedMatrix.RoundToBFloat16(float.MaxValue));
-        Assert.True(float.IsNaN(BitConverter.UInt32BitsToSingle((uint)PackedMatrix.RoundToBFloat16(BitConverter.UInt32BitsToSingle(0x7F800001)) << 16)));
-    }
-
     private static void CheckProduct(Kernels kernels, Dtype precision, int rows, int inputs, int outputs)
-=======
-    private static void CheckProduct(Kernels kernels, WeightPrecision precision, int rows, int inputs, int outputs)
->>>>>>> 40b06e0 (Packing from [in, out] without transposition, on all cores, with vectors)
     {
         var actual = Product(kernels, precision, rows, inputs, outputs, out var expected);
         for (var row = 0; row < rows; row++)
