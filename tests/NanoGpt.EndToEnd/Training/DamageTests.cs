@@ -14,14 +14,14 @@ public sealed class DamageTests : IDisposable
     [Fact]
     public void Flipped_bits_and_truncations_fall_back_to_the_checkpoint_before()
     {
-        var each = SmallRun.IsLong ? 1000 : 10;
+        var each = TestLength.ChoosePart(10, 1000);
         var outDir = Path.Combine(_folder.FullName, "out");
         SmallRun.Train(SmallRun.Options(outDir, maxIters: 4) with { EvalInterval = 1000 });
         var newest = Checkpoint.FindNewest(outDir)!;
         var previous = Path.Combine(outDir, "ckpt-00000003");
         Assert.Equal(4, newest.Iteration);
         var files = Directory.GetFiles(newest.Path);
-        var dice = new Random(11);
+        var dice = TestLength.Dice(11);
 
         for (var i = 0; i < 2 * each; i++)
         {
@@ -62,7 +62,7 @@ public sealed class DamageTests : IDisposable
         Directory.CreateDirectory(disk);
 
         // Each checkpoint takes about 500 KB, and is there beside the one that it replaces while it is written.
-        var size = SmallRun.IsLong ? new[] { 700, 900, 1100, 1300, 1500, 1700, 1900 } : [1200];
+        var size = TestLength.IsLong ? new[] { 700, 900, 1100, 1300, 1500, 1700, 1900 } : [1200];
         foreach (var kilobytes in size)
         {
             if (Directory.Exists(copy)) Directory.Delete(copy, recursive: true);

@@ -13,9 +13,9 @@ public sealed class KillTests : IDisposable
     [Fact]
     public async Task Killed_runs_go_on_as_if_nothing_had_been()
     {
-        var (random, aimed) = SmallRun.IsLong ? (200, 100) : (2, 3);
+        var (random, aimed) = (TestLength.ChoosePart(2, 200), TestLength.ChoosePart(3, 100));
         var outDir = Path.Combine(_folder.FullName, "out");
-        var dice = new Random(7);
+        var dice = TestLength.Dice(7);
         var time = Stopwatch.StartNew();
         var lost = new List<int>();
 

@@ -15,9 +15,9 @@ public sealed class LongRunTests : IDisposable
     [Fact]
     public void Cancelled_runs_go_on_as_if_nothing_had_been()
     {
-        var stops = SmallRun.IsLong ? 200 : 8;
+        var stops = TestLength.ChoosePart(8, 200);
         var outDir = Path.Combine(_folder.FullName, "out");
-        var dice = new Random(13);
+        var dice = TestLength.Dice(13);
 
         for (var i = 0; i < stops; i++)
         {
@@ -37,7 +37,7 @@ public sealed class LongRunTests : IDisposable
     [Fact]
     public void Memory_stays_flat()
     {
-        var steps = SmallRun.IsLong ? 10_000 : 1_000;
+        var steps = TestLength.Choose(1_000, 10_000);
         var warmUp = steps / 5;
         var watch = new MemoryWatch(warmUp);
 
@@ -46,7 +46,7 @@ public sealed class LongRunTests : IDisposable
         Assert.Equal(watch.TensorsAfterWarmUp, watch.Tensors);
         var perThousand = (watch.Resident - watch.ResidentAfterWarmUp) / 1e6 / ((steps - warmUp) / 1000.0);
         TestContext.Current.TestOutputHelper?.WriteLine($"{steps} steps: tensors +0, resident memory {perThousand:+0.00;-0.00} MB per 1,000 steps");
-        if (SmallRun.IsLong) Assert.InRange(perThousand, -1000, 1.0); // the short form is too short to tell a slope from a page of the heap
+        if (TestLength.IsLong) Assert.InRange(perThousand, -1000, 1.0); // the short form is too short to tell a slope from a page of the heap
     }
 
     private sealed class StopAfter(CancellationTokenSource stop, int steps, TimeSpan then) : IProgress<TrainingProgress>

@@ -15,9 +15,6 @@ internal static class SmallRun
 {
     private const string Text = "The keeper climbed the stair and lit the lamp. The lamp turned, the sea answered, and the night went on. ";
 
-    /// <summary>Long forms of the tests take minutes to an hour; their figures are in docs/checkpoints.md.</summary>
-    public static bool IsLong => Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1";
-
     public static TrainerOptions Options(string outDir, int maxIters) => new()
     {
         OutDir = outDir, MaxIters = maxIters, LrDecayIters = 2000, WarmupIters = 20, LearningRate = 3e-3, BatchSize = 4, BlockSize = 16,
