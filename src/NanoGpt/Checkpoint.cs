@@ -12,6 +12,12 @@ namespace NanoGpt;
 /// <param name="BestValLoss">The lowest validation loss of the run until then; null where there was no evaluation, or trainer.json can't be read.</param>
 public sealed record Checkpoint(string Path, int Iteration, double? BestValLoss)
 {
+    /// <summary>The run's options as they were given, for <see cref="TrainerOptions.With"/>; empty for a <c>.pt</c> file.</summary>
+    public IReadOnlyDictionary<string, object?> Options { get; init; } = new Dictionary<string, object?>();
+
+    /// <summary>Where the training text came from: the path of its <c>train.bin</c>, or the text's; null where that is not known.</summary>
+    public string? Data { get; init; }
+
     /// <summary>The newest checkpoint in an output folder whose files are all as they were written, or null where there is none.</summary>
     /// <param name="outDir">The <see cref="TrainerOptions.OutDir"/> of a run, or of a nanoGPT run (with its <c>ckpt.pt</c>).</param>
     public static Checkpoint? FindNewest(string outDir)
@@ -37,7 +43,7 @@ public sealed record Checkpoint(string Path, int Iteration, double? BestValLoss)
         try
         {
             var state = TrainerState.Read(folder);
-            return new Checkpoint(folder, state.Iteration, state.Best?.Loss);
+            return new Checkpoint(folder, state.Iteration, state.Best?.Loss) { Options = state.Options, Data = state.Data };
         }
         catch (CheckpointException)
         {

@@ -135,7 +135,10 @@ public sealed record TrainerOptions
     public double GradClip { get; init; } = 1.0;
 
     /// <summary>Where to train (<c>device</c>): <c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>, <c>mps</c>. The model is moved there and stays.</summary>
-    /// <value>Default null: where the model is. nanoGPT's default of cuda breaks on laptops.</value>
+    /// <value>
+    /// Default null: where the model is if that is a GPU, else CUDA if this machine has it, else MPS, else the CPU. nanoGPT's
+    /// default of cuda breaks on laptops.
+    /// </value>
     public string? Device { get; init; }
 
     /// <summary>In which type matrix products are computed (<c>dtype</c>); weights and optimizer state are float32 in any case.</summary>

@@ -18,7 +18,7 @@ internal sealed class EventFile : IDisposable
         _time = time ?? TimeProvider.System;
         Directory.CreateDirectory(folder);
         var name = $"events.out.tfevents.{_time.GetUtcNow().ToUnixTimeMilliseconds()}.{Environment.ProcessId}.nanogpt";
-        _file = new FileStream(Path.Combine(folder, name), FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
+        _file = new FileStream(Path.Combine(folder, name), FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
         Write(step: 0, new Message().Text(3, "brain.Event:2")); // file_version, which must come first
     }
 
@@ -47,8 +47,17 @@ internal sealed class EventFile : IDisposable
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(8), MaskedCrc(record.AsSpan(0, 8)));
         data.CopyTo(record.AsSpan(12));
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(12 + data.Length), MaskedCrc(data));
-        _file.Write(record);
-        _file.Flush();
+        var end = _file.Length;
+        try
+        {
+            _file.Write(record);
+            _file.Flush();
+        }
+        catch (IOException)
+        {
+            _file.SetLength(end); // half a record would hide all that come after it
+            throw;
+        }
     }
 
     private static uint MaskedCrc(ReadOnlySpan<byte> data)

@@ -25,7 +25,20 @@ internal sealed class LineFile : IDisposable
         _file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
     }
 
-    public void Append(string line) => _file.Write(Encoding.UTF8.GetBytes(line + "\n"));
+    /// <exception cref="IOException">The line could not be written; the file ends with the line before.</exception>
+    public void Append(string line)
+    {
+        var end = _file.Length;
+        try
+        {
+            _file.Write(Encoding.UTF8.GetBytes(line + "\n"));
+        }
+        catch (IOException)
+        {
+            _file.SetLength(end);
+            throw;
+        }
+    }
 
     public void Dispose() => _file.Dispose();
 

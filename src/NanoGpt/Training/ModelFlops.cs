@@ -11,30 +11,44 @@ namespace NanoGpt.Training;
 /// <summary>Counts a model's arithmetic and measures the machine's.</summary>
 internal static class ModelFlops
 {
-    private static readonly ConcurrentDictionary<string, double> Peaks = new();
+    private static readonly ConcurrentDictionary<(string Device, ScalarType Type), double> Peaks = new();
 
     /// <summary>Floating point operations of one forward and backward pass for one token in a sequence of <paramref name="blockSize"/>.</summary>
     public static double PerToken(GPTConfig config, int blockSize) =>
         6.0 * config.CountParameters(includePositions: false)
         + 12.0 * config.NLayer * config.NHead * config.HeadSize * blockSize;
 
-    /// <summary>The machine's peak in float32 matrix products, in FLOPs a second; measured once for each device.</summary>
-    public static double Peak(Device device) => Peaks.GetOrAdd(device.ToString(), _ => Measure(device));
-
-    // Multiplies square matrices for a moment and counts: the best that training could reach here.
-    private static double Measure(Device device)
+    /// <summary>The part of the machine's arithmetic that training at that speed uses, from 0 to 1.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="blockSize">Tokens in a sequence.</param>
+    /// <param name="tokensPerSecond">The speed.</param>
+    /// <param name="device">Where.</param>
+    /// <param name="type">The type of the matrix products.</param>
+    public static double Utilisation(GPTConfig config, int blockSize, double tokensPerSecond, Device device, ScalarType type)
     {
-        const int n = 1024;
-        const int rounds = 5;
+        var flops = PerToken(config, blockSize) * tokensPerSecond;
+        var key = (device.ToString(), type);
+        var peak = Peaks.GetOrAdd(key, _ => Measure(device, type));
+
+        // Others were using the machine when its peak was measured: it is at least what training has just reached.
+        if (flops > peak) peak = Peaks.AddOrUpdate(key, flops, (_, known) => Math.Max(known, Math.Max(flops, Measure(device, type))));
+        return flops / peak;
+    }
+
+    // Multiplies square matrices for a moment and counts: the best that training could reach here. In FLOPs a second.
+    private static double Measure(Device device, ScalarType type)
+    {
+        const int rounds = 10;
+        var n = device.type == TorchSharp.DeviceType.CPU ? 1024 : 4096; // large enough to fill it
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Tensor a = ones(n, n, device: device), b = ones(n, n, device: device);
+        Tensor a = ones(n, n, type, device), b = ones(n, n, type, device);
         var best = TimeSpan.MaxValue;
         for (var i = 0; i < rounds; i++)
         {
             var start = Stopwatch.GetTimestamp();
             using var c = mm(a, b);
-            c[0, 0].item<float>(); // waits for the device
+            c[0, 0].to(float32).item<float>(); // waits for the device
             var time = Stopwatch.GetElapsedTime(start);
             if (time < best) best = time;
         }

@@ -28,10 +28,13 @@ internal sealed class OutputFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(
-                $"{FullPath}: the output folder cannot be used: {e.Message} It must be writable and not in use by another run; choose another out_dir.", e);
+            throw Unusable(FullPath, e);
         }
     }
+
+    /// <summary>The exception for a folder in which nothing can be written.</summary>
+    public static CheckpointException Unusable(string path, Exception cause) => new(
+        $"{path}: the output folder cannot be used: {cause.Message} It must be writable, have room and not be in use by another run; choose another out_dir.", cause);
 
     public string FullPath { get; }
 

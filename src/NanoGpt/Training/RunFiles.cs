@@ -1,5 +1,6 @@
 // What a run leaves in its folder for people and programs to read: metrics.jsonl, metrics.csv, log.txt in nanoGPT's lines,
 // and TensorBoard's events. After a resume each step stands in the metrics once: what came after the checkpoint is dropped.
+// A line that cannot be written is no reason to end a run: it is missing, and the first one is told.
 
 using System.Globalization;
 using System.Text.Json;
@@ -19,12 +20,17 @@ internal sealed class RunFiles : IDisposable
     private readonly LineFile _csv;
     private readonly LineFile _log;
     private readonly EventFile? _events;
+    private readonly Action<string> _onFault;
+    private bool _hasFault;
 
     /// <param name="outDir">The run's folder, which exists.</param>
     /// <param name="resumed">The state a run goes on from, or null for one that begins.</param>
     /// <param name="tensorBoard">Whether to write TensorBoard's events too.</param>
-    public RunFiles(string outDir, TrainerState? resumed, bool tensorBoard)
+    /// <param name="onFault">Told once, when for the first time something cannot be written.</param>
+    /// <exception cref="IOException">The files cannot be made.</exception>
+    public RunFiles(string outDir, TrainerState? resumed, bool tensorBoard, Action<string> onFault)
     {
+        _onFault = onFault;
         Predicate<string>? keepMetrics = resumed is null ? null : line => KeepMetric(line, resumed);
         Predicate<string>? keepCsv = resumed is null ? null : line => KeepCsv(line, resumed);
         _metrics = new LineFile(Path.Combine(outDir, MetricsFile), keepMetrics);
@@ -34,20 +40,20 @@ internal sealed class RunFiles : IDisposable
     }
 
     /// <summary>A line of the log, to the letter.</summary>
-    public void Log(string line) => _log.Append(line);
+    public void Log(string line) => Append(_log, line);
 
     /// <summary>What the run is: options, model, machine. Once at each start.</summary>
     public void Start(int iteration, IReadOnlyDictionary<string, object?> about)
     {
         var run = new JsonObject();
         foreach (var (name, value) in about) run[name] = Node(value);
-        _metrics.Append(new JsonObject { ["start"] = iteration, ["run"] = run }.ToJsonString());
+        Append(_metrics, new JsonObject { ["start"] = iteration, ["run"] = run }.ToJsonString());
     }
 
     public void Step(TrainingProgress step)
     {
         var milliseconds = step.IterationTime.TotalMilliseconds;
-        _metrics.Append(new JsonObject
+        Append(_metrics, new JsonObject
         {
             ["iter"] = step.Iteration,
             ["loss"] = Node(step.Loss),
@@ -58,7 +64,7 @@ internal sealed class RunFiles : IDisposable
             ["mfu"] = step.Mfu < 0 ? null : Math.Round(step.Mfu, 6),
             ["tokens"] = step.Tokens,
         }.ToJsonString());
-        _csv.Append(string.Create(
+        Append(_csv, string.Create(
             CultureInfo.InvariantCulture,
             $"{step.Iteration},,,{step.Loss},{step.LearningRate},{step.GradNorm},{milliseconds:F3},{step.TokensPerSecond:F1},{(step.Mfu < 0 ? "" : step.Mfu.ToString("F6", CultureInfo.InvariantCulture))}"));
 
@@ -71,13 +77,13 @@ internal sealed class RunFiles : IDisposable
 
     public void Evaluation(EvaluationResult evaluation)
     {
-        _metrics.Append(new JsonObject
+        Append(_metrics, new JsonObject
         {
             ["iter"] = evaluation.Iteration,
             ["train_loss"] = Node(evaluation.TrainLoss),
             ["val_loss"] = Node(evaluation.ValLoss),
         }.ToJsonString());
-        _csv.Append(string.Create(
+        Append(_csv, string.Create(
             CultureInfo.InvariantCulture, $"{evaluation.Iteration},{evaluation.TrainLoss},{evaluation.ValLoss},,,,,,"));
         Scalar("eval/train_loss", evaluation.Iteration, evaluation.TrainLoss);
         Scalar("eval/val_loss", evaluation.Iteration, evaluation.ValLoss);
@@ -85,8 +91,8 @@ internal sealed class RunFiles : IDisposable
 
     public void Sample(int iteration, string text)
     {
-        _metrics.Append(new JsonObject { ["iter"] = iteration, ["sample"] = text }.ToJsonString());
-        _events?.Text("sample", iteration, text);
+        Append(_metrics, new JsonObject { ["iter"] = iteration, ["sample"] = text }.ToJsonString());
+        Try(() => _events?.Text("sample", iteration, text));
     }
 
     public void Dispose()
@@ -97,7 +103,23 @@ internal sealed class RunFiles : IDisposable
         _events?.Dispose();
     }
 
-    private void Scalar(string tag, int iteration, double value) => _events?.Scalar(tag, iteration, value);
+    private void Scalar(string tag, int iteration, double value) => Try(() => _events?.Scalar(tag, iteration, value));
+
+    private void Append(LineFile file, string line) => Try(() => file.Append(line));
+
+    private void Try(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (IOException e)
+        {
+            if (_hasFault) return;
+            _hasFault = true;
+            _onFault($"metrics and log cannot be written: {e.Message} Training goes on; what cannot be written is missing there.");
+        }
+    }
 
     // JSON has no NaN and no infinity.
     private static JsonValue? Node(object? value) => value switch

@@ -4,6 +4,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using NanoGpt.Formats;
+using NanoGpt.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,10 +22,11 @@ internal static class RunStart
     public static TrainingRun Start(
         GPT gpt, TrainerOptions options, IBatches data, IProgress<TrainingProgress>? progress, ILogger log)
     {
-        if (options.Device is { } name) gpt.To(name);
+        if (DeviceFor(gpt, options) is { } name) gpt.To(name);
         var network = gpt.Network;
         var device = DeviceOf(network);
         var isGpu = device.type != DeviceType.CPU;
+        var given = options;
         options = Complete(options, network.Config, device.type);
         Preflight.Check(options, network.Config, data);
 
@@ -47,29 +49,54 @@ internal static class RunStart
             var state = options.ResumeFrom is { } source ? Resume(source, network, optimizer, Say) : null;
             if (state is null && folder.SetEarlierRunAside())
                 Say(TrainingEvent.Notice, $"{folder.FullPath} has an earlier run: moved to {Path.Combine(options.OutDir, "previous")}");
-            if (state?.Seed is { } seed && seed != options.Seed)
-                Say(TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {seed}: the batches will be others than the undisturbed run's");
+            foreach (var (what, text) in state is null ? [] : Differences(state, given, data)) Say(what, text);
 
             levers = SpeedLevers.Apply(network, device, options, state?.UsesOneDnn, warning => Say(TrainingEvent.Warning, warning));
-            files = new RunFiles(folder.FullPath, state, options.Tensorboard);
+            files = new RunFiles(folder.FullPath, state, options.Tensorboard, fault => Say(TrainingEvent.Warning, fault));
             voice.WriteTo(files);
             state = (state ?? TrainerState.Beginning(options)) with
             {
-                Seed = options.Seed, Options = options.ToDictionary(), UsesOneDnn = levers.UsesOneDnn,
+                Seed = options.Seed, Options = given.ToDictionary(), UsesOneDnn = levers.UsesOneDnn,
+                Data = data.Source, DataFingerprint = data.Fingerprint,
             };
             files.Start(state.Iteration, About(options, network.Config));
             return new TrainingRun(
                 gpt, device, options, data, optimizer, levers, state, folder, checkpoints, files, voice,
                 TrainingTelemetry.Activities.StartActivity("nanogpt.train"));
         }
-        catch
+        catch (Exception e)
         {
             files?.Dispose();
             optimizer?.Dispose();
             levers?.Dispose();
             folder.Dispose();
+            if (e is IOException or UnauthorizedAccessException) throw OutputFolder.Unusable(folder.FullPath, e);
             throw;
         }
+    }
+
+    // Where the model is, if somebody has put it on a GPU; else the best there is, as nanoGPT would if its default were kind.
+    private static string? DeviceFor(GPT gpt, TrainerOptions options)
+    {
+        if (options.Device is not null) return options.Device;
+        return DeviceOf(gpt.Network).type == DeviceType.CPU && TorchDevice.Best() is var best && !TorchDevice.IsCpu(best) ? best : null;
+    }
+
+    /// <summary>What is not as it was when the checkpoint was written, and may well be meant so.</summary>
+    private static IEnumerable<(TrainingEvent Event, string Text)> Differences(TrainerState state, TrainerOptions options, IBatches data)
+    {
+        const string otherBatches = "the batches will be others than the undisturbed run's";
+        if (state.Seed is { } seed && seed != options.Seed)
+            yield return (TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {seed}: {otherBatches}");
+        if (state.DataFingerprint is { } before && before != data.Fingerprint)
+            yield return (TrainingEvent.Warning, $"{data.Source} is not what the checkpoint was trained on ({state.Data}): {otherBatches}");
+
+        string[] everyRunsOwn = ["out_dir", "resume_from", "max_iters", "seed"];
+        var changed = options.ToDictionary().Where(o => !everyRunsOwn.Contains(o.Key) && state.Options.TryGetValue(o.Key, out var was) && !Equals(was, o.Value))
+            .Select(o => $"{o.Key} {Text(state.Options[o.Key])} -> {Text(o.Value)}").ToList();
+        if (changed.Count > 0) yield return (TrainingEvent.Notice, "changed since the checkpoint: " + string.Join(", ", changed));
+
+        static string Text(object? value) => value is null ? "None" : Convert.ToString(value, CultureInfo.InvariantCulture)!;
     }
 
     /// <summary>The options with their nulls filled in.</summary>

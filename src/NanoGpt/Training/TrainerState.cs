@@ -45,7 +45,13 @@ internal sealed record TrainerState
     /// <summary>The run's seed; null where a checkpoint doesn't say.</summary>
     public int? Seed { get; init; }
 
-    /// <summary>The options as they were, by name, for people and for the report.</summary>
+    /// <summary>Where the training data came from; null where a checkpoint doesn't say.</summary>
+    public string? Data { get; init; }
+
+    /// <summary>What the training data was; null where a checkpoint doesn't say.</summary>
+    public string? DataFingerprint { get; init; }
+
+    /// <summary>The options as they were given, by name; a null is still one.</summary>
     public IReadOnlyDictionary<string, object?> Options { get; init; } = new Dictionary<string, object?>();
 
     /// <summary>The state of a run that begins.</summary>
@@ -74,6 +80,8 @@ internal sealed record TrainerState
             json.WriteNumber("loss_scale", LossScale.Factor);
             json.WriteNumber("loss_scale_good_steps", LossScale.GoodSteps);
             if (UsesOneDnn is { } usesOneDnn) json.WriteBoolean("one_dnn", usesOneDnn);
+            if (Data is not null) json.WriteString("data", Data);
+            if (DataFingerprint is not null) json.WriteString("data_fingerprint", DataFingerprint);
             json.WritePropertyName("usual");
             Usual.Write(json);
             json.WritePropertyName("options");
@@ -106,6 +114,8 @@ internal sealed record TrainerState
                 Seed = root.TryGetProperty("seed", out var seed) ? seed.GetInt32() : null,
                 LossScale = new LossScale(root.GetProperty("loss_scale").GetDouble(), root.GetProperty("loss_scale_good_steps").GetInt32()),
                 UsesOneDnn = root.TryGetProperty("one_dnn", out var oneDnn) ? oneDnn.GetBoolean() : null,
+                Data = root.TryGetProperty("data", out var data) ? data.GetString() : null,
+                DataFingerprint = root.TryGetProperty("data_fingerprint", out var fingerprint) ? fingerprint.GetString() : null,
                 Usual = OutlierDetector.Read(root.GetProperty("usual")),
                 Options = root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => Plain(p.Value)),
             };

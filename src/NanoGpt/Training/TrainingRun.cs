@@ -274,14 +274,14 @@ internal sealed class TrainingRun : IDisposable
         using var _ = no_grad();
         foreach (var (name, parameter) in Network.named_parameters())
         {
-            if (!double.IsFinite(parameter.sum(float64).item<double>()))
+            if (!parameter.isfinite().all().item<bool>())
                 throw Diverged($"{name} has values that are not finite", _last.LearningRate);
         }
     }
 
     private double RunningMfu(double tokensPerSecond)
     {
-        var mfu = ModelFlops.PerToken(Network.Config, Options.BlockSize!.Value) * tokensPerSecond / ModelFlops.Peak(_device);
+        var mfu = ModelFlops.Utilisation(Network.Config, Options.BlockSize!.Value, tokensPerSecond, _device, Network.ProductType ?? float32);
         return _last.Mfu < 0 ? mfu : 0.9 * _last.Mfu + 0.1 * mfu;
     }
 

@@ -38,14 +38,41 @@ public sealed class LongRunTests : IDisposable
     public void Memory_stays_flat()
     {
         var steps = TestLength.Choose(1_000, 10_000);
-        var warmUp = steps / 5;
-        var watch = new MemoryWatch(warmUp);
+        var watch = new MemoryWatch(every: steps / 20);
 
-        SmallRun.Train(SmallRun.Options(Path.Combine(_folder.FullName, "out"), steps - 1) with { SaveInterval = 100, EvalInterval = 100 }, watch);
+        SmallRun.Train(SmallRun.Options(Path.Combine(_folder.FullName, "out"), steps) with { SaveInterval = 100, EvalInterval = 100 }, watch);
 
-        Assert.Equal(watch.TensorsAfterWarmUp, watch.Tensors);
-        var perThousand = (watch.Resident - watch.ResidentAfterWarmUp) / 1e6 / ((steps - warmUp) / 1000.0);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{steps} steps: tensors +0, resident memory {perThousand:+0.00;-0.00} MB per 1,000 steps");
+        MustBeFlat(watch, $"{steps} steps");
+    }
+
+    [Fact]
+    public void Loading_and_disposing_leaves_nothing()
+    {
+        var times = TestLength.Choose(40, 1_000);
+        var folder = Path.Combine(_folder.FullName, "model");
+        using (var gpt = SmallRun.NewModel()) gpt.SavePretrained(folder);
+        var watch = new MemoryWatch(every: times / 20);
+
+        for (var i = 0; i <= times; i++)
+        {
+            using (var gpt = GPT.FromPretrained(folder))
+            {
+                _ = gpt.Generate("The lamp", new() { MaxNewTokens = 2, Seed = i }); // the engine
+                _ = gpt.Network; // and libtorch
+            }
+
+            watch.Look(i);
+        }
+
+        MustBeFlat(watch, $"{times} models loaded and disposed");
+    }
+
+    private static void MustBeFlat(MemoryWatch watch, string what)
+    {
+        var (tensors, perThousand) = (watch.Tensors, watch.MegabytesPerThousand);
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{what}: tensors +{tensors[^1] - tensors[0]}, resident memory {perThousand:+0.00;-0.00} MB per 1,000 ({string.Join(' ', watch.Resident.Select(bytes => bytes / 1_000_000))} MB)");
+        Assert.Equal(tensors[0], tensors[^1]);
         if (TestLength.IsLong) Assert.InRange(perThousand, -1000, 1.0); // the short form is too short to tell a slope from a page of the heap
     }
 
@@ -63,24 +90,38 @@ public sealed class LongRunTests : IDisposable
         }
     }
 
-    private sealed class MemoryWatch(int warmUp) : IProgress<TrainingProgress>
+    /// <summary>Looks at memory in even steps; the first quarter is warm-up.</summary>
+    private sealed class MemoryWatch(int every) : IProgress<TrainingProgress>
     {
-        public long TensorsAfterWarmUp { get; private set; }
+        private readonly List<(int At, long Tensors, long Resident)> _seen = [];
 
-        public long ResidentAfterWarmUp { get; private set; }
+        public IReadOnlyList<long> Tensors => [.. _seen.Skip(_seen.Count / 4).Select(look => look.Tensors)];
 
-        public long Tensors { get; private set; }
+        public IReadOnlyList<long> Resident => [.. _seen.Select(look => look.Resident)];
 
-        public long Resident { get; private set; }
+        /// <summary>The slope of a straight line through what was seen after warm-up.</summary>
+        public double MegabytesPerThousand
+        {
+            get
+            {
+                var seen = _seen.Skip(_seen.Count / 4).Select(look => (X: look.At / 1000.0, Y: look.Resident / 1e6)).ToList();
+                var (x, y) = (seen.Average(look => look.X), seen.Average(look => look.Y));
+                return seen.Sum(look => (look.X - x) * (look.Y - y)) / seen.Sum(look => (look.X - x) * (look.X - x));
+            }
+        }
+
+        public void Look(int at)
+        {
+            if (at % every != 0) return;
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            GC.WaitForPendingFinalizers();
+            using var process = Process.GetCurrentProcess();
+            _seen.Add((at, DisposeScopeManager.Statistics.ThreadTotalLiveCount, process.WorkingSet64));
+        }
 
         public void Report(TrainingProgress value)
         {
-            if (value.Event != TrainingEvent.Iteration || (value.Iteration != warmUp && value.Iteration != value.MaxIters)) return;
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            using var process = Process.GetCurrentProcess();
-            (Tensors, Resident) = (DisposeScopeManager.Statistics.ThreadTotalLiveCount, process.WorkingSet64);
-            if (value.Iteration == warmUp) (TensorsAfterWarmUp, ResidentAfterWarmUp) = (Tensors, Resident);
+            if (value.Event == TrainingEvent.Iteration) Look(value.Iteration);
         }
     }
 }

@@ -122,6 +122,10 @@ internal sealed class NanoGptBatches : IBatches
 
     public long TrainTokens => 1_000_000;
 
+    public string Source => "batches.safetensors";
+
+    public string Fingerprint { get; set; } = "nanoGPT's";
+
     /// <summary>Called when a run checks its data, with the vocabulary and the block size.</summary>
     public Action<int, int>? OnCheck { get; set; }
 
