@@ -52,7 +52,7 @@ internal sealed class QuickstartCommand : Command<QuickstartOptions>
         screen.Line($"{Figures.Count(data.Train.Count)} characters to learn from, {Figures.Count(data.Val.Count)} to be tested on");
 
         steps.Say("new Trainer(gpt, options).Train(data, progress)", "fine-tuning");
-        var view = new TrainingView(screen, isLive: screen.IsTerminal);
+        var view = new TrainingView(screen, session.Status, isLive: screen.IsTerminal);
         var trainer = new Trainer(gpt, FineTuning(options));
         var result = await trainer.TrainAsync(data, view, session.Stop.Token);
         session.Stop.Token.ThrowIfCancellationRequested();
@@ -60,7 +60,7 @@ internal sealed class QuickstartCommand : Command<QuickstartOptions>
         steps.Say("result.Evaluations", "the loss, here and as a picture");
         TerminalPlot.Write(screen, view.Curves, Math.Min(screen.Width, 100), height: 12);
         var picture = Path.Combine(options.OutDir, "loss.svg");
-        File.WriteAllText(picture, SvgPlot.Render("Fine-tuning on the log of Saltmarrow Light", "iteration", "loss", view.Curves));
+        RunReport.Write(picture, options.OutDir);
         var (before, after) = (result.Evaluations[0], result.Evaluations[^1]);
         screen.Line(FormattableString.Invariant($"validation loss {before.ValLoss:0.000} before, {after.ValLoss:0.000} after {after.Iteration} steps; picture: {picture}"));
 

@@ -1,6 +1,7 @@
 // What train and finetune do: options become a model, a dataset and a view; the loop is the library's Trainer. The options
 // are those of nanoGPT's train.py, by its names.
 
+using System.Text;
 using NanoGpt.Data;
 using NanoGpt.Samples.CommandLine;
 using NanoGpt.Samples.Terminal;
@@ -72,33 +73,48 @@ internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOpt
     public override bool TakesConfigFiles => true;
 
     public override string Remarks =>
-        "Options in config files come first, those on the command line win. Ctrl-C ends the run with a checkpoint; a second one at once.";
+        "Options in config files come first, those on the command line win; a resumed run keeps those it had. Ctrl-C ends the run\n"
+        + "with a checkpoint; a second one at once.";
 
-    protected override async Task RunAsync(TOptions options, Session session)
+    protected override async Task RunAsync(TOptions given, Session session)
     {
-        Announce(options, session);
+        Announce(given, session);
+        var options = given.InitFrom == "resume" ? AsBefore(given, session) : given;
         using var data = TokenDataset.Open(TrainOptions.DatasetFolder(options.Dataset));
         using var gpt = await OpenModelAsync(options, data, session);
 
-        var settings = options.InitFrom == "resume" ? options.Trainer with { ResumeFrom = options.Trainer.OutDir } : options.Trainer;
-        var view = new TrainingView(session.Output, isLive: session.Output.IsTerminal && options.Live);
-        var trainer = new Trainer(gpt, settings) { DrawSample = Sampler(options) };
+        var view = new TrainingView(session.Output, session.Status, isLive: session.Output.IsTerminal && options.Live);
+        using var onStop = session.Stop.Token.Register(() => view.Say("ending with a checkpoint; Ctrl-C again ends at once"));
+        var trainer = new Trainer(gpt, options.Trainer) { DrawSample = Sampler(options, session.Stop.Token) };
         await trainer.TrainAsync(data, view, session.Stop.Token);
+    }
+
+    /// <summary>A resumed run has the options and the dataset that it had, where the user doesn't say otherwise.</summary>
+    private static TrainOptions AsBefore(TrainOptions options, Session session)
+    {
+        var trainer = options.Trainer with { ResumeFrom = options.Trainer.OutDir };
+        var checkpoint = Checkpoint.FindNewest(trainer.OutDir)
+            ?? throw new UsageException($"{trainer.OutDir}: there is no checkpoint to resume from; was out_dir another, or did the run end before its first one?");
+        foreach (var (name, value) in checkpoint.Options)
+        {
+            if (name is not ("out_dir" or "resume_from") && TrainerOptions.Names.Contains(name) && !session.Given.Contains(name))
+                trainer = trainer.With(name, value);
+        }
+
+        var folder = Path.GetDirectoryName(checkpoint.Data);
+        var hasFolder = !session.Given.Contains("dataset") && File.Exists(checkpoint.Data);
+        return options with { Trainer = trainer, InitFrom = checkpoint.Path, Dataset = hasFolder ? folder! : options.Dataset };
     }
 
     private static async Task<GPT> OpenModelAsync(TrainOptions options, TokenDataset data, Session session)
     {
-        var device = options.Trainer.Device ?? "cpu"; // the Trainer moves the model to the best device if none is named
+        const string device = "cpu"; // the Trainer moves the model to where it is to be trained
         if (options.InitFrom == "scratch") return new GPT(FromScratch(options, data), data.Tokenizer, options.Trainer.Seed, device);
 
         using var progress = new DownloadProgress(session.Status);
-        var source = options.InitFrom switch
-        {
-            "resume" => Newest(options.Trainer.OutDir),
-            "huggingface" => options.Model,
-            _ => options.InitFrom,
-        };
-        var dropout = session.Given.Contains("dropout") ? options.Dropout : (double?)null;
+        var source = options.InitFrom == "huggingface" ? options.Model : options.InitFrom;
+        var isResumed = options.Trainer.ResumeFrom is not null;
+        var dropout = isResumed && !session.Given.Contains("dropout") ? (double?)null : options.Dropout; // as nanoGPT, not as config.json
         var gpt = await GPT.FromPretrainedAsync(source, new PretrainedOptions { Device = device, Dropout = dropout }, progress, session.Stop.Token);
         if (options.Trainer.BlockSize < gpt.Config.BlockSize) gpt.CropBlockSize(options.Trainer.BlockSize.Value);
         SayContradictions(options, gpt.Config, source, session);
@@ -119,12 +135,21 @@ internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOpt
         ResidualDropout = options.Dropout,
     };
 
-    private static string Newest(string outDir) => Checkpoint.FindNewest(outDir)?.Path
-        ?? throw new UsageException($"{outDir}: there is no checkpoint to resume from; was out_dir another, or did the run end before its first one?");
+    /// <summary>Draws a text; when the run is to end, as much of it as there is.</summary>
+    private static Func<GPT, string>? Sampler(TrainOptions options, CancellationToken stop) => options.SampleStart.Length == 0 ? null : gpt =>
+    {
+        var text = new StringBuilder(options.SampleStart);
+        try
+        {
+            foreach (var piece in gpt.GenerateStreaming(options.SampleStart, new() { MaxNewTokens = options.SampleTokens, Seed = options.Trainer.Seed }, stop)) text.Append(piece);
+        }
+        catch (OperationCanceledException)
+        {
+            // The Trainer ends the run with a checkpoint.
+        }
 
-    private static Func<GPT, string>? Sampler(TrainOptions options) => options.SampleStart.Length == 0
-        ? null
-        : gpt => options.SampleStart + gpt.Generate(options.SampleStart, new() { MaxNewTokens = options.SampleTokens, Seed = options.Trainer.Seed });
+        return text.ToString();
+    };
 
     /// <summary>Options of nanoGPT that mean something else here are said once, not silently dropped.</summary>
     private static void Announce(TrainOptions options, Session session)
@@ -140,7 +165,7 @@ internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOpt
         foreach (var (name, asked, found) in new (string, object, object)[]
         {
             ("n_layer", options.NLayer, config.NLayer), ("n_head", options.NHead, config.NHead), ("n_embd", options.NEmbd, config.NEmbd),
-            ("block_size", options.Trainer.BlockSize ?? config.BlockSize, config.BlockSize), ("bias", options.Bias, config.Bias),
+            ("bias", options.Bias, config.Bias),
         })
         {
             if (session.Given.Contains(name) && !asked.Equals(found))

@@ -1,4 +1,4 @@
-// Curves drawn with braille characters: 2 x 4 dots in each cell of the terminal. Files are SvgPlot's.
+// Curves drawn with braille characters: 2 x 4 dots in each cell of the terminal. Pictures in files are the library's RunReport.
 
 using NanoGpt.Samples.Terminal;
 

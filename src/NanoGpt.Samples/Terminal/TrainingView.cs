@@ -6,11 +6,12 @@ using NanoGpt.Samples.Plots;
 
 namespace NanoGpt.Samples.Terminal;
 
-internal sealed class TrainingView(Screen screen, bool isLive) : IProgress<TrainingProgress>
+internal sealed class TrainingView(Screen screen, Screen status, bool isLive) : IProgress<TrainingProgress>
 {
     private const int BarWidth = 30;
     private static readonly TimeSpan RedrawInterval = TimeSpan.FromMilliseconds(100);
 
+    private readonly Lock gate = new();
     private readonly LiveLines live = new(screen);
     private readonly long started = TimeProvider.System.GetTimestamp();
     private readonly RunningCurve losses = new(capacity: 2000);
@@ -23,7 +24,22 @@ internal sealed class TrainingView(Screen screen, bool isLive) : IProgress<Train
     public IReadOnlyList<Curve> Curves =>
         [.. new Curve[] { new("train", losses.Points), new("val", validation) }.Where(curve => curve.Points.Count > 0)];
 
+    /// <summary>Says something that is not the Trainer's. From any thread.</summary>
+    public void Say(string text)
+    {
+        lock (gate)
+        {
+            if (isLive) live.Scroll(screen.Paint(Ink.Yellow, text));
+            else status.Line(text);
+        }
+    }
+
     public void Report(TrainingProgress value)
+    {
+        lock (gate) Take(value);
+    }
+
+    private void Take(TrainingProgress value)
     {
         firstIteration ??= value.Iteration;
         if (value.Event == TrainingEvent.Iteration) losses.Add(value.Iteration, value.Loss);

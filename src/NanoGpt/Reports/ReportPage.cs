@@ -14,14 +14,12 @@ internal static class ReportPage
     private static readonly string[] Colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
     private const string Style = """
-        :root { color-scheme: light dark; --line: #8884; --soft: #888; }
+        :root { color-scheme: light dark; }
         body { font: 15px/1.45 system-ui, sans-serif; max-width: 1120px; margin: 2rem auto; padding: 0 1rem; }
         h1 { font-size: 1.35rem; margin: 0 0 .8rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
         .summary { margin-bottom: 1.4rem; } .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 1rem; }
         figure { margin: 0; } figure.wide { grid-column: 1 / -1; } figcaption { font-weight: 600; }
         svg { width: 100%; height: auto; display: block; }
-        .grid { stroke: var(--line); } .tick { font-size: 12px; fill: var(--soft); } .mark { stroke: var(--soft); stroke-dasharray: 2 4; }
-        .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .faint { opacity: .3; stroke-width: 1; } .dashed { stroke-dasharray: 5 4; }
         .legend { margin: .2rem 0 0; font-size: .85rem; color: var(--soft); } .legend span { margin-right: 1rem; white-space: nowrap; }
         .key { display: inline-block; width: 1.4em; border-top: 3px solid; vertical-align: middle; margin-right: .4em; } .key.dashed { border-top-style: dashed; }
         table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px solid var(--line); font-weight: 400; }
@@ -55,12 +53,12 @@ internal static class ReportPage
         var page = new StringBuilder("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>");
         page.Append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>");
         if (isRunning) page.Append("<meta http-equiv=\"refresh\" content=\"20\"/>");
-        page.Append(CultureInfo.InvariantCulture, $"<title>{Text(title)}</title>\n<style>{Style}</style></head><body>\n");
+        page.Append(CultureInfo.InvariantCulture, $"<title>{Text(title)}</title>\n<style>{SvgChart.Style}\n{Style}</style></head><body>\n");
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Text(title)}{(isRunning ? " (training)" : "")}</h1>\n");
         Summary(page, runs);
 
         page.Append("<section class=\"charts\">\n");
-        page.Append(Loss(runs).Render());
+        page.Append(LossChart(runs, "Loss").Render());
         page.Append(Chart("Learning rate", runs, run => run.LearningRate).Render());
         page.Append(Chart("Gradient length before clipping", runs, run => run.GradNorm).Render());
         page.Append(Chart("Tokens per second", runs, run => run.TokensPerSecond).Render());
@@ -72,7 +70,8 @@ internal static class ReportPage
         return page.Append(CultureInfo.InvariantCulture, $"<script>//<![CDATA[\n{Script}\n//]]></script>\n</body></html>\n").ToString();
     }
 
-    private static SvgChart Loss(IReadOnlyList<RunRecord> runs)
+    /// <summary>The losses of all runs over each other.</summary>
+    public static SvgChart LossChart(IReadOnlyList<RunRecord> runs, string title)
     {
         var curves = new List<Curve>();
         for (var i = 0; i < runs.Count; i++)
@@ -88,7 +87,7 @@ internal static class ReportPage
             curves.Add(new Curve(prefix + "val loss", val, run.ValLoss, Dots: true, Dashed: runs.Count > 1));
         }
 
-        return new SvgChart("Loss", curves, runs.Count == 1 ? runs[0].Resumes : null, isWide: true);
+        return new SvgChart(title, curves, runs.Count == 1 ? runs[0].Resumes : null, isWide: true);
     }
 
     private static SvgChart Chart(string title, IReadOnlyList<RunRecord> runs, Func<RunRecord, List<Point>> series) => new(

@@ -17,7 +17,8 @@ internal sealed partial class RunRecord
     private const int LongestSample = 4000;
     private const int MostSamples = 50;
 
-    public required string Name { get; init; }
+    /// <summary>What the legend calls it.</summary>
+    public required string Name { get; set; }
 
     public List<Point> Loss { get; } = [];
 
@@ -50,8 +51,7 @@ internal sealed partial class RunRecord
     {
         var metrics = Directory.Exists(path) ? Path.Combine(path, RunFiles.MetricsFile) : path;
         if (Directory.Exists(path) && !File.Exists(metrics)) metrics = Path.Combine(path, RunFiles.LogFile);
-        var full = Path.GetFullPath(path);
-        var record = new RunRecord { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Directory.Exists(path) ? full : Path.GetDirectoryName(full)!)) };
+        var record = new RunRecord { Name = NameOf(Path.GetFullPath(path)) };
         try
         {
             using var reader = new StreamReader(new FileStream(metrics, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
@@ -70,6 +70,13 @@ internal sealed partial class RunRecord
         return record.Loss.Count + record.ValLoss.Count > 0
             ? record
             : throw new ModelFormatException($"{metrics}: no line of it is a step or an evaluation; expected {RunFiles.MetricsFile}, or nanoGPT's 'iter 250: loss 2.0331, ...'.");
+    }
+
+    /// <summary>The folder's name, or that of a log that has a name of its own.</summary>
+    private static string NameOf(string path)
+    {
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
+        return name is RunFiles.MetricsFile or RunFiles.LogFile ? Path.GetFileName(Path.GetDirectoryName(path)!) : name;
     }
 
     private void AddMetric(string line)

@@ -1,4 +1,5 @@
-// One chart as SVG: axes with round ticks, curves, a legend. Knows numbers and colours; not what they mean.
+// One chart as SVG, for a page or as a file of its own: axes with round ticks, curves, a legend. Knows numbers and colours; not
+// what they mean.
 
 using System.Globalization;
 using System.Net;
@@ -24,24 +25,62 @@ internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadO
 {
     public const double Left = 64, Right = 14, Top = 12, Bottom = 30;
 
+    /// <summary>How the parts of a chart look.</summary>
+    public const string Style = """
+        :root { --line: #8884; --soft: #888; }
+        .grid { stroke: var(--line); } .tick { font-size: 12px; fill: var(--soft); } .mark { stroke: var(--soft); stroke-dasharray: 2 4; }
+        .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .faint { opacity: .3; stroke-width: 1; } .dashed { stroke-dasharray: 5 4; }
+        """;
+
     private const int MostPoints = 1500; // more cannot be seen on that many pixels
 
     private readonly (double Width, double Height) _size = isWide ? (1100, 380) : (540, 260);
 
-    /// <summary>The chart as an svg element; empty where no curve has a point.</summary>
+    private List<Curve> Drawn => [.. curves.Select(curve => curve with { Points = Thin([.. curve.Points.Where(p => double.IsFinite(p.Y))]) })
+        .Where(curve => curve.Points.Count > 0)];
+
+    /// <summary>The chart as a figure of a page that has <see cref="Style"/>; empty where no curve has a point.</summary>
     public string Render()
     {
-        var drawn = curves.Select(curve => curve with { Points = Thin([.. curve.Points.Where(p => double.IsFinite(p.Y))]) })
-            .Where(curve => curve.Points.Count > 0).ToList();
+        var drawn = Drawn;
         if (drawn.Count == 0) return "";
+        var figure = new StringBuilder();
+        figure.Append(CultureInfo.InvariantCulture, $"<figure{(isWide ? " class=\"wide\"" : "")}><figcaption>{Text(title)}</figcaption>\n");
+        Chart(figure, drawn);
+        Legend(figure, drawn);
+        return figure.Append("</figure>\n").ToString();
+    }
 
+    /// <summary>The chart as a file: on white, so that it can be read on any page.</summary>
+    public string RenderFile()
+    {
+        const int head = 54, letter = 7; // pixels
+        var (width, height) = _size;
+        var svg = new StringBuilder();
+        svg.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height + head}\" width=\"{width}\" height=\"{height + head}\" ");
+        svg.Append(CultureInfo.InvariantCulture, $"font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#555\">\n<title>{Text(title)}</title>\n<style>{Style}</style>\n");
+        svg.Append(CultureInfo.InvariantCulture, $"<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#fff\"/>\n<text x=\"{Left}\" y=\"26\" font-size=\"16\" font-weight=\"600\" fill=\"#222\">{Text(title)}</text>\n");
+        var at = Left;
+        foreach (var curve in Drawn.Where(curve => curve.Name.Length > 0))
+        {
+            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"curve{(curve.Dashed ? " dashed" : "")}\" stroke=\"{curve.Colour}\" x1=\"{at}\" x2=\"{at + 20}\" y1=\"42\" y2=\"42\"/>");
+            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{at + 26}\" y=\"46\">{Text(curve.Name)}</text>\n");
+            at += 46 + letter * curve.Name.Length;
+        }
+
+        svg.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate(0 {head})\">\n");
+        Chart(svg, Drawn, $" width=\"{width}\" height=\"{height}\"");
+        return svg.Append("</g>\n</svg>\n").ToString();
+    }
+
+    private void Chart(StringBuilder svg, List<Curve> drawn, string size = "")
+    {
         var (width, height) = _size;
         var all = drawn.SelectMany(curve => curve.Points).ToList();
         var x = Scale.Of(all.Min(p => p.X), all.Max(p => p.X), Left, width - Right, isWhole: true);
         var y = Scale.Of(all.Min(p => p.Y), all.Max(p => p.Y), height - Bottom, Top, isWhole: false);
 
-        var svg = new StringBuilder();
-        svg.Append(CultureInfo.InvariantCulture, $"<figure{(isWide ? " class=\"wide\"" : "")}><figcaption>{Text(title)}</figcaption>\n<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{Text(title)}\"");
+        svg.Append(CultureInfo.InvariantCulture, $"<svg{size} viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{Text(title)}\"");
         svg.Append(CultureInfo.InvariantCulture, $" data-x0=\"{x.Low:R}\" data-x1=\"{x.High:R}\" data-y0=\"{y.Low:R}\" data-y1=\"{y.High:R}\">\n");
         foreach (var tick in y.Ticks)
         {
@@ -55,8 +94,6 @@ internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadO
             svg.Append(CultureInfo.InvariantCulture, $"<line class=\"mark\" x1=\"{x[mark]:F1}\" x2=\"{x[mark]:F1}\" y1=\"{Top}\" y2=\"{height - Bottom}\"><title>resumed at {mark}</title></line>\n");
         foreach (var curve in drawn) Draw(svg, curve, x, y);
         svg.Append("</svg>\n");
-        Legend(svg, drawn);
-        return svg.Append("</figure>\n").ToString();
     }
 
     private static void Draw(StringBuilder svg, Curve curve, Scale x, Scale y)

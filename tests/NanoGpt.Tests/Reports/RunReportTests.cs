@@ -99,6 +99,37 @@ public sealed class RunReportTests : IDisposable
     }
 
     [Fact]
+    public void Runs_of_the_same_name_are_told_apart()
+    {
+        var (a, b) = (WriteRun("a/run", steps: 3, evaluateEach: 1), WriteRun("b/run", steps: 3, evaluateEach: 1));
+
+        Assert.Equal([a, b], RunReport.ReadLosses(a, b).Select(run => run.Name));
+        Assert.Equal("run", Assert.Single(RunReport.ReadLosses(a)).Name);
+        Assert.Equal([(0, Loss(0)), (1, Loss(1)), (2, Loss(2))], RunReport.ReadLosses(a)[0].Batches);
+        Assert.Equal([(0, ValLoss(0)), (1, ValLoss(1)), (2, ValLoss(2))], RunReport.ReadLosses(a)[0].Validation);
+    }
+
+    [Fact]
+    public void Picture_of_the_losses_stands_alone()
+    {
+        RunReport.Write(_folder.File("loss.svg"), WriteRun("a <b> & c", steps: 300, evaluateEach: 50));
+
+        var svg = XDocument.Load(_folder.File("loss.svg")).Root!;
+        XNamespace space = "http://www.w3.org/2000/svg";
+        var curves = svg.Descendants(space + "polyline").Select(line => line.Attribute("points")!.Value.Split(' ')).ToList();
+        Assert.Equal([300, 300, 6, 6], curves.Select(points => points.Length));
+        foreach (var at in curves.SelectMany(points => points).Select(point => point.Split(',').Select(n => double.Parse(n, CultureInfo.InvariantCulture)).ToArray()))
+        {
+            Assert.InRange(at[0], SvgChart.Left, 1100 - SvgChart.Right);
+            Assert.InRange(at[1], SvgChart.Top, 380 - SvgChart.Bottom);
+        }
+
+        Assert.Equal("Loss of a <b> & c", svg.Element(space + "title")!.Value);
+        Assert.Contains(svg.Elements(space + "text"), text => text.Value == "val loss");
+        Assert.DoesNotContain("href", svg.ToString());
+    }
+
+    [Fact]
     public void Long_runs_are_thinned_without_losing_a_spike()
     {
         var points = Enumerable.Range(0, 100_000).Select(i => new Point(i, i == 54_321 ? 100 : 1 + i % 7)).ToList();
