@@ -59,7 +59,7 @@ public sealed class CausalSelfAttention : Module<Tensor, Tensor>
 
         var qkv = Product.Of(c_attn, x, ProductType).chunk(3, dim: 2); // (B, T, 3C) -> 3 x (B, T, C)
         Tensor q = Heads(qkv[0]), k = Heads(qkv[1]), v = Heads(qkv[2]);
-        if (_queryScale != 1) q = q * _queryScale;
+        if (_queryScale != 1) q = q.Times(_queryScale);
 
         var type = v.dtype;
         if (_upcast) (q, k, v) = (q.to(float32), k.to(float32), v.to(float32));
@@ -132,8 +132,8 @@ public sealed class Block : Module<Tensor, Tensor>
     /// <returns>(B, T, C).</returns>
     public override Tensor forward(Tensor x)
     {
-        x = x + attn.forward(ln_1.forward(x));
-        return x + mlp.forward(ln_2.forward(x));
+        x = x.Plus(attn.forward(ln_1.forward(x))); // x + ..., safely: see Native/HeldNumbers.cs
+        return x.Plus(mlp.forward(ln_2.forward(x)));
     }
 }
 
@@ -251,8 +251,8 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
         if (idx.dtype != int64 || idx.dim() != 2 || idx.size(1) < 1 || idx.size(1) > Config.BlockSize)
             throw new ArgumentException($"idx is {Describe(idx)}; must be int64 (B, T) with T from 1 to block_size ({Config.BlockSize}).", nameof(idx));
 
-        var positions = arange(idx.size(1), dtype: int64, device: idx.device); // (T)
-        return drop.forward(wte.forward(idx) + wpe.forward(positions)); // (B, T, C) + (T, C) -> (B, T, C)
+        var positions = HeldNumbers.Counting(idx.size(1), idx.device); // (T)
+        return drop.forward(wte.forward(idx).Plus(wpe.forward(positions))); // (B, T, C) + (T, C) -> (B, T, C)
     }
 
     /// <summary>The last step of <see cref="forward"/>: layer norm and projection to the vocabulary.</summary>

@@ -4,6 +4,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NanoGpt.Data;
+using NanoGpt.Native;
 using NanoGpt.Training;
 using static TorchSharp.torch;
 
@@ -116,8 +117,8 @@ public sealed class Trainer
                 using var scope = NewDisposeScope();
                 if (run.Batch(new BatchPlace(DataSplit.Train, Evaluation: false, iteration, micro)) is not var (x, y)) continue; // (B, T), (B, T)
                 random.manual_seed(RandomSeed.Of(options.Seed, iteration, micro)); // dropout
-                var microLoss = run.Forward(x, y) / accumulation;
-                (run.State.LossScale.IsOn ? microLoss * run.State.LossScale.Factor : microLoss).backward();
+                var microLoss = run.Forward(x, y).Over(accumulation);
+                (run.State.LossScale.IsOn ? microLoss.Times(run.State.LossScale.Factor) : microLoss).backward();
                 loss += microLoss.item<float>();
             }
 

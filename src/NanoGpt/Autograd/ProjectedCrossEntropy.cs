@@ -2,6 +2,7 @@
 // time, so that the logits - tokens times vocabulary, the largest tensor of a step - never exist as a whole, let alone the
 // four times that autograd keeps them.
 
+using NanoGpt.Native;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
@@ -35,9 +36,9 @@ internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<Proj
         var type = hidden.dtype;
         long N = hidden.size(0), V = weight.size(0);
 
-        var isCounted = targets.ne(Ignored);                     // (N)
+        var isCounted = targets.Differs(Ignored);                // (N)
         var share = isCounted.to(type).div_(isCounted.sum()).unsqueeze_(1); // (N, 1): 1 / how many count, or 0
-        var ids = targets.masked_fill(isCounted.logical_not(), 0).unsqueeze_(1); // (N, 1)
+        var ids = targets.Masked(isCounted.logical_not(), 0).unsqueeze_(1); // (N, 1)
         var factor = weight.to(productType);
         var loss = zeros([], type, hidden.device);
         var hiddenGradient = needsGradient ? empty_like(hidden) : null;
@@ -55,14 +56,14 @@ internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<Proj
             var target = logits.gather(1, id);                   // (n, 1)
             _ = logits.exp_();
             var sum = logits.sum(1, keepdim: true);              // (n, 1)
-            _ = loss.add_(sum.log().sub_(target).mul_(weightOfRow).sum());
+            _ = loss.Add(sum.log().sub_(target).mul_(weightOfRow).sum());
             if (!needsGradient) continue;
 
             _ = logits.mul_(weightOfRow / sum).scatter_add_(1, id, -weightOfRow); // (softmax - one hot) / count
             var slope = logits.to(productType);
             _ = hiddenGradient!.narrow(0, start, n).copy_(slope.mm(factor));      // (n, V) (V, C) -> (n, C)
             if (productType == type) _ = weightGradient!.addmm_(slope.t(), x); // (V, n) (n, C) -> (V, C)
-            else _ = weightGradient!.add_(slope.t().mm(x));
+            else _ = weightGradient!.Add(slope.t().mm(x));
         }
 
         if (needsGradient) ctx.save_for_backward([hiddenGradient!.MoveToOuterDisposeScope(), weightGradient!.MoveToOuterDisposeScope()]);

@@ -3,6 +3,7 @@
 
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using NanoGpt.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -40,7 +41,7 @@ internal static class BFloat16Products
     {
         var start = Stopwatch.GetTimestamp();
         var y = F.linear(x, weight);
-        _ = (y.mm(weight).sum() + y.t().mm(x).sum()).to(float32).item<float>(); // item waits for the device
+        _ = y.mm(weight).sum().Plus(y.t().mm(x).sum()).to(float32).item<float>(); // item waits for the device
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 }

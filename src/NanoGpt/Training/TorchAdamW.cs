@@ -1,6 +1,8 @@
 // AdamW by libtorch's own operators: its fused kernel (one call for all parameters), and the plain sequence of operations
 // that works for every device and type and that the others are proved against.
 
+using NanoGpt.Native;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
@@ -40,11 +42,12 @@ internal sealed class TorchAdamW(AdamWSlot[] slots, AdamWOptions options) : IDis
             if (group.Length == 0) continue;
             var device = slots[group[0]].Parameter.device;
             var scale = tensor((float)(1 / gradientScale), device: device); // the kernel divides by it
+            using Scalar lr = learningRate, beta1 = options.Beta1, beta2 = options.Beta2, decays = decay ? options.WeightDecay : 0.0, epsilon = options.Epsilon;
             _ = _fused.invoke("step", [
                 group.Select(i => (Tensor)slots[i].Parameter).ToArray(), group.Select(i => _gradients[i]!).ToArray(),
                 group.Select(i => slots[i].ExpAvg).ToArray(), group.Select(i => slots[i].ExpAvgSq).ToArray(),
                 group.Select(_ => tensor((float)step, device: device)).ToArray(), scale,
-                learningRate, options.Beta1, options.Beta2, decay ? options.WeightDecay : 0.0, options.Epsilon]);
+                lr, beta1, beta2, decays, epsilon]); // Scalars of ours, that live until the call is over: see Native/HeldNumbers.cs
         }
     }
 
@@ -53,17 +56,19 @@ internal sealed class TorchAdamW(AdamWSlot[] slots, AdamWOptions options) : IDis
     {
         var correction1 = 1 - Math.Pow(options.Beta1, step);
         var correction2 = Math.Sqrt(1 - Math.Pow(options.Beta2, step));
+        using Scalar keep = 1 - learningRate * options.WeightDecay, beta1 = options.Beta1, rest1 = 1 - options.Beta1, beta2 = options.Beta2,
+            rest2 = 1 - options.Beta2, root = correction2, epsilon = options.Epsilon, stepSize = -learningRate / correction1;
         for (var i = 0; i < slots.Length; i++)
         {
             if (_gradients[i] is not { } gradient) continue;
             using var scope = NewDisposeScope();
             var slot = slots[i];
-            if (gradientScale != 1) gradient = gradient * gradientScale;
-            if (slot.Decay) _ = slot.Parameter.mul_(1 - learningRate * options.WeightDecay);
-            _ = slot.ExpAvg.mul_(options.Beta1).add_(gradient, alpha: 1 - options.Beta1);
-            _ = slot.ExpAvgSq.mul_(options.Beta2).addcmul_(gradient, gradient, value: 1 - options.Beta2);
-            var divisor = slot.ExpAvgSq.sqrt().div_(correction2).add_(options.Epsilon);
-            _ = slot.Parameter.addcdiv_(slot.ExpAvg, divisor, value: -learningRate / correction1);
+            if (gradientScale != 1) gradient = gradient.Times(gradientScale);
+            if (slot.Decay) _ = slot.Parameter.mul_(keep);
+            _ = slot.ExpAvg.mul_(beta1).add_(gradient, alpha: rest1);
+            _ = slot.ExpAvgSq.mul_(beta2).addcmul_(gradient, gradient, value: rest2);
+            var divisor = slot.ExpAvgSq.sqrt().div_(root).add_(epsilon);
+            _ = slot.Parameter.addcdiv_(slot.ExpAvg, divisor, value: stepSize);
         }
     }
 
