@@ -85,7 +85,8 @@ internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOpt
 
         var view = new TrainingView(session.Output, session.Status, isLive: session.Output.IsTerminal && options.Live);
         using var onStop = session.Stop.Token.Register(() => view.Say("ending with a checkpoint; Ctrl-C again ends at once"));
-        var trainer = new Trainer(gpt, options.Trainer) { DrawSample = Sampler(options, session.Stop.Token) };
+        var fits = session.Given.Contains("block_size") || options.Trainer.BlockSize <= gpt.Config.BlockSize;
+        var trainer = new Trainer(gpt, fits ? options.Trainer : options.Trainer with { BlockSize = null }) { DrawSample = Sampler(options, session.Stop.Token) };
         await trainer.TrainAsync(data, view, session.Stop.Token);
     }
 

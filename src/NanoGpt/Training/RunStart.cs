@@ -92,7 +92,7 @@ internal static class RunStart
             yield return (TrainingEvent.Warning, $"{data.Source} is not what the checkpoint was trained on ({state.Data}): {otherBatches}");
 
         string[] everyRunsOwn = ["out_dir", "resume_from", "max_iters", "seed"];
-        var changed = options.ToDictionary().Where(o => !everyRunsOwn.Contains(o.Key) && state.Options.TryGetValue(o.Key, out var was) && !Equals(was, o.Value))
+        var changed = options.ToDictionary().Where(o => !everyRunsOwn.Contains(o.Key) && state.Options.TryGetValue(o.Key, out var was) && Text(was) != Text(o.Value))
             .Select(o => $"{o.Key} {Text(state.Options[o.Key])} -> {Text(o.Value)}").ToList();
         if (changed.Count > 0) yield return (TrainingEvent.Notice, "changed since the checkpoint: " + string.Join(", ", changed));
 

@@ -22,7 +22,7 @@ public sealed class RunFilesTests : IDisposable
     [Fact]
     public void Metrics_after_a_resume_have_each_step_once()
     {
-        using (var files = new RunFiles(_folder.Path, resumed: null, tensorBoard: false))
+        using (var files = new RunFiles(_folder.Path, resumed: null, tensorBoard: false, Assert.Fail))
         {
             files.Start(0, new Dictionary<string, object?> { ["seed"] = 1L });
             for (var i = 0; i < 6; i++)
@@ -34,7 +34,7 @@ public sealed class RunFilesTests : IDisposable
 
         File.AppendAllText(_folder.File("metrics.jsonl"), "{\"iter\":6,\"lo"); // the process died here
 
-        using (var files = new RunFiles(_folder.Path, new TrainerState { Iteration = 4, LastEvaluation = 4 }, tensorBoard: false))
+        using (var files = new RunFiles(_folder.Path, new TrainerState { Iteration = 4, LastEvaluation = 4 }, tensorBoard: false, Assert.Fail))
         {
             files.Start(4, new Dictionary<string, object?>());
             files.Step(Step(4));
@@ -52,7 +52,7 @@ public sealed class RunFilesTests : IDisposable
     public void Metrics_of_a_new_run_begin_empty()
     {
         File.WriteAllText(_folder.File("metrics.jsonl"), "{\"iter\":0,\"loss\":1}\n");
-        using (new RunFiles(_folder.Path, resumed: null, tensorBoard: false))
+        using (new RunFiles(_folder.Path, resumed: null, tensorBoard: false, Assert.Fail))
         {
         }
 

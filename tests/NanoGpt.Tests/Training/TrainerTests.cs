@@ -129,6 +129,39 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void What_has_changed_since_the_checkpoint_is_said()
+    {
+        var options = Options() with { MaxIters = 3, Seed = 5 };
+        using (var gpt = NewModel()) new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token);
+        var said = new List<TrainingProgress>();
+        var others = new NanoGptBatches { Fingerprint = "another's" };
+        var changed = options with { MaxIters = 4, Seed = 6, GradClip = 0.5, ResumeFrom = _folder.Path };
+
+        using (var gpt = NewModel()) new Trainer(gpt, changed).TrainOn(others, new Listener(said, TrainingEvent.Warning, TrainingEvent.Notice), Token);
+
+        Assert.Equal(
+            ["seed is 6, the checkpoint's was 5: the batches will be others than the undisturbed run's",
+                "batches.safetensors is not what the checkpoint was trained on (batches.safetensors): the batches will be others than the undisturbed run's"],
+            said.Where(p => p.Event == TrainingEvent.Warning && p.Text!.Contains("undisturbed")).Select(p => p.Text));
+        Assert.Contains("changed since the checkpoint: grad_clip 1 -> 0.5", said.Select(p => p.Text));
+        var checkpoint = Checkpoint.FindNewest(_folder.Path)!;
+        Assert.Equal(0.5, checkpoint.Options["grad_clip"]);
+        Assert.Null(checkpoint.Options["dtype"]); // as it was given
+        Assert.Equal("batches.safetensors", checkpoint.Data);
+    }
+
+    [Fact]
+    public void Memory_that_runs_out_is_told_with_what_to_lower()
+    {
+        using var gpt = NewModel();
+        var batches = new NanoGptBatches { OnStep = place => { if (place.Iteration == 2) torch.empty(1L << 50).Dispose(); } }; // more than an address can say
+
+        var error = Assert.Throws<BackendException>(() => new Trainer(gpt, Options()).TrainOn(batches, null, Token));
+
+        Assert.Matches(@"iteration 2 with batch_size 8 and block_size 32: such a step needs about \d+ MiB\. Lower batch_size and raise gradient_accumulation_steps", error.Message);
+    }
+
+    [Fact]
     public void Non_finite_loss_stops_before_the_step_and_is_never_saved()
     {
         using var gpt = NewModel();
