@@ -39,7 +39,7 @@ internal sealed record ModelOptions
     public static string ModelIn(string source) => Directory.Exists(source) ? Checkpoint.FindNewest(source)?.Path ?? source : source;
 
     /// <summary>A short name for answers: the folder's or the Hub's.</summary>
-    public string ModelName => Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Where));
+    public string ModelName => Path.GetFileName(Path.TrimEndingDirectorySeparator(Where));
 
     /// <summary>Opens the model; a download shows its progress.</summary>
     public async Task<GPT> OpenAsync(Session session)
