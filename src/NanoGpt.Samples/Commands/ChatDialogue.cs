@@ -93,6 +93,7 @@ internal sealed class ChatDialogue(IChatClient client, Conversation conversation
         catch (Exception e) when (e is NanoGptException or ArgumentException) // a character that the vocabulary lacks, say
         {
             conversation.RemoveLast();
+            if (IsWatched) session.Output.Line(); // after "bot: "
             Complain(e);
         }
     }
@@ -135,7 +136,6 @@ internal sealed class ChatDialogue(IChatClient client, Conversation conversation
 
     private void Complain(Exception e)
     {
-        if (IsWatched) session.Output.Line();
         session.Status.Line($"{session.Status.Paint(Ink.Red, "nanogpt chat:")} {ErrorLine.For(e)}");
     }
 }

@@ -14,6 +14,9 @@ internal sealed record ServeOptions
 {
     public ModelOptions Source { get; init; } = new();
 
+    /// <summary>How turns of chats are marked: nanogpt (human and bot), dialogpt (end-of-text tokens), plain (not at all).</summary>
+    public ChatForm Template { get; init; } = ChatForm.NanoGpt;
+
     /// <summary>Address to listen on; 0.0.0.0 lets other machines in.</summary>
     public string Host { get; init; } = "127.0.0.1";
 
@@ -44,7 +47,7 @@ internal sealed class ServeCommand : Command<ServeOptions>
 
     public override IReadOnlyList<string> Examples => ["serve --out_dir=out", "serve --init_from=gpt2 --dtype=int8 --port=9000"];
 
-    public override string Remarks => "Paths: / (page), /v1/models, /v1/completions, /v1/chat/completions. Ctrl-C ends it.";
+    public override string Remarks => "Paths: / (page), /v1/models, /v1/completions, /v1/chat/completions,\n/v1/embeddings. Ctrl-C ends it.";
 
     protected override async Task RunAsync(ServeOptions options, Session session)
     {
@@ -57,7 +60,7 @@ internal sealed class ServeCommand : Command<ServeOptions>
         using var gpt = await options.Source.OpenAsync(session);
         using var generator = new Generator(gpt, new GeneratorLimits { MaxConcurrent = options.MaxConcurrent, MaxQueued = options.MaxQueued });
         var limits = new ServerLimits(options.MaxTokens, options.MaxBodyKilobytes * 1000L);
-        var settings = new ServerSettings(address, options.Port, options.Source.ModelName, string.IsNullOrEmpty(key) ? null : key, limits);
+        var settings = new ServerSettings(address, options.Port, options.Source.ModelName, ChatCommand.TemplateOf(options.Template), string.IsNullOrEmpty(key) ? null : key, limits);
         await using var server = OpenAiServer.Build(gpt, generator, settings);
 
         await server.StartAsync(session.Stop.Token);

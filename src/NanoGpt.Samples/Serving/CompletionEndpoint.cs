@@ -1,14 +1,13 @@
 // POST /v1/completions: continues texts, whole or streamed.
 
-using NanoGpt.Tokenization;
-
 using Microsoft.AspNetCore.Http;
+using NanoGpt.Tokenization;
 
 namespace NanoGpt.Samples.Serving;
 
 internal sealed class CompletionEndpoint(Generator generator, Tokenizer tokenizer, string model, ServerLimits limits)
 {
-    private const int MaxPrompts = 64;
+    private const int MaxPrompts = 64, DefaultMaxTokens = 16; // the latter is OpenAI's
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -17,11 +16,7 @@ internal sealed class CompletionEndpoint(Generator generator, Tokenizer tokenize
         if (prompts.Count == 0) throw ApiException.BadRequest("prompt is missing.", "prompt");
         if (request.Logprobs is < 0 or > ServerLimits.MaxLogprobs)
             throw ApiException.BadRequest($"logprobs is {request.Logprobs}, must be from 0 to {ServerLimits.MaxLogprobs}.", "logprobs");
-        var options = RequestReader.Options(request, limits, prompts.Count) with
-        {
-            LogProbabilities = request.Logprobs,
-            LogitBias = request.LogitBias ?? [],
-        };
+        var options = RequestReader.Options(request, limits, prompts.Count, DefaultMaxTokens) with { LogProbabilities = request.Logprobs };
 
         if (request.Stream == true)
             await StreamAsync(context, request, prompts[0], options);

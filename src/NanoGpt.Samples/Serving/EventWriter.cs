@@ -1,7 +1,6 @@
 // Server-sent events: each a JSON object, the last the word [DONE].
 
 using System.Text.Json;
-
 using Microsoft.AspNetCore.Http;
 
 namespace NanoGpt.Samples.Serving;

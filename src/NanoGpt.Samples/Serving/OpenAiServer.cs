@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using NanoGpt.Chat;
 using NanoGpt.Samples.CommandLine;
 
 namespace NanoGpt.Samples.Serving;
@@ -17,9 +18,10 @@ namespace NanoGpt.Samples.Serving;
 /// <param name="Address">Where to listen.</param>
 /// <param name="Port">0 for any free one.</param>
 /// <param name="Model">The model's name in answers.</param>
+/// <param name="Template">How the turns of a conversation are marked.</param>
 /// <param name="ApiKey">What clients must send as a bearer token; null for nobody is asked.</param>
 /// <param name="Limits">What one client may ask.</param>
-internal sealed record ServerSettings(IPAddress Address, int Port, string Model, string? ApiKey, ServerLimits Limits);
+internal sealed record ServerSettings(IPAddress Address, int Port, string Model, ChatTemplate Template, string? ApiKey, ServerLimits Limits);
 
 internal static class OpenAiServer
 {
@@ -42,7 +44,11 @@ internal static class OpenAiServer
         if (settings.ApiKey is { } key) app.Use((context, next) => RequireKey(context, next, key));
         MapPage(app);
         MapModels(app, settings.Model);
+        var chat = gpt.AsChatClient(new() { Template = settings.Template, ModelId = settings.Model, Generator = generator });
+        var embeddings = gpt.AsEmbeddingGenerator(modelId: settings.Model, generator: generator);
         app.MapPost("/v1/completions", new CompletionEndpoint(generator, gpt.Tokenizer, settings.Model, settings.Limits).HandleAsync);
+        app.MapPost("/v1/chat/completions", new ChatEndpoint(chat, gpt.Tokenizer, settings.Model, settings.Limits).HandleAsync);
+        app.MapPost("/v1/embeddings", new EmbeddingEndpoint(embeddings, settings.Model).HandleAsync);
         app.MapFallback(context => throw new ApiException(StatusCodes.Status404NotFound, $"There is no {context.Request.Method} {context.Request.Path} here."));
         return app;
     }
@@ -59,7 +65,10 @@ internal static class OpenAiServer
         }
         catch (Exception e) when (Describe(e) is { } error)
         {
-            var answer = new ErrorAnswer(new ErrorBody(e is ArgumentException ? ErrorLine.For(e) : e.Message, error.Type, (e as ApiException)?.Parameter, null));
+            var answer = new ErrorAnswer(new ErrorBody(e is ArgumentException ? ErrorLine.For(e) : e.Message, error.Type)
+            {
+                Param = (e as ApiException)?.Parameter, Code = error.Code,
+            });
             if (context.Response.HasStarted)
             {
                 await new EventWriter(context).WriteAsync(answer);
@@ -73,13 +82,14 @@ internal static class OpenAiServer
     }
 
     // What is not listed is a bug: the server answers 500 and says nothing of its inside.
-    private static (int Status, string Type)? Describe(Exception e) => e switch
+    private static (int Status, string Type, string? Code)? Describe(Exception e) => e switch
     {
-        ApiException refused => (refused.Status, refused.Status == StatusCodes.Status401Unauthorized ? "authentication_error" : "invalid_request_error"),
-        Microsoft.AspNetCore.Http.BadHttpRequestException bad => (bad.StatusCode, "invalid_request_error"),
-        GeneratorBusyException => (StatusCodes.Status429TooManyRequests, "rate_limit_error"),
-        ArgumentException => (StatusCodes.Status400BadRequest, "invalid_request_error"),
-        NanoGptException => (StatusCodes.Status500InternalServerError, "server_error"),
+        ApiException { Status: StatusCodes.Status401Unauthorized } => (StatusCodes.Status401Unauthorized, "invalid_request_error", "invalid_api_key"),
+        ApiException refused => (refused.Status, "invalid_request_error", null),
+        Microsoft.AspNetCore.Http.BadHttpRequestException bad => (bad.StatusCode, "invalid_request_error", null),
+        GeneratorBusyException => (StatusCodes.Status429TooManyRequests, "rate_limit_error", "rate_limit_exceeded"),
+        ArgumentException => (StatusCodes.Status400BadRequest, "invalid_request_error", null),
+        NanoGptException => (StatusCodes.Status500InternalServerError, "server_error", null),
         _ => null,
     };
 
@@ -95,12 +105,13 @@ internal static class OpenAiServer
     private static Task RequireKey(HttpContext context, RequestDelegate next, string key)
     {
         if (!context.Request.Path.StartsWithSegments("/v1", StringComparison.Ordinal)) return next(context);
-        var sent = Encoding.UTF8.GetBytes(context.Request.Headers.Authorization.ToString());
-        var expected = Encoding.UTF8.GetBytes("Bearer " + key);
-        return CryptographicOperations.FixedTimeEquals(sent, expected)
+        return CryptographicOperations.FixedTimeEquals(Digest(context.Request.Headers.Authorization.ToString()), Digest("Bearer " + key))
             ? next(context)
             : throw new ApiException(StatusCodes.Status401Unauthorized, "The key is missing or wrong; send it as 'Authorization: Bearer KEY'.");
     }
+
+    // Digests are all of one length, so that the time of comparing tells not even that of the key.
+    private static byte[] Digest(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
 
     private static void MapPage(WebApplication app)
     {
@@ -109,7 +120,8 @@ internal static class OpenAiServer
         app.MapGet("/", context =>
         {
             context.Response.ContentType = "text/html; charset=utf-8";
-            context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+            context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+            context.Response.Headers.XContentTypeOptions = "nosniff";
             return context.Response.WriteAsync(page);
         });
     }

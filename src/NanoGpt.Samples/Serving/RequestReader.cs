@@ -1,15 +1,13 @@
 // From a request's JSON to GenerationOptions, with a refusal for whatever cannot be done as asked.
 
 using System.Text.Json;
-
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.AI;
 
 namespace NanoGpt.Samples.Serving;
 
 internal static class RequestReader
 {
-    private const int DefaultMaxTokens = 16; // OpenAI's
-
     /// <exception cref="ApiException">The body is no JSON, too large, or of another form.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context) where T : class
     {
@@ -27,9 +25,14 @@ internal static class RequestReader
         }
     }
 
-    public static GenerationOptions Options(GenerationRequest request, ServerLimits limits, int texts)
+    /// <param name="request">What is asked for.</param>
+    /// <param name="limits">What may be.</param>
+    /// <param name="texts">Texts that are continued.</param>
+    /// <param name="defaultMaxTokens">New tokens of each where the request does not say.</param>
+    /// <exception cref="ApiException">It asks for more than may be.</exception>
+    public static GenerationOptions Options(GenerationRequest request, ServerLimits limits, int texts, int defaultMaxTokens)
     {
-        var maxTokens = request.MaxTokens ?? Math.Min(DefaultMaxTokens, limits.MaxTokens);
+        var maxTokens = request.MaxCompletionTokens ?? request.MaxTokens ?? Math.Min(defaultMaxTokens, limits.MaxTokens);
         var n = request.N ?? 1;
         if (n < 1) throw ApiException.BadRequest($"n is {n}, must be at least 1.", "n");
         if ((long)maxTokens * n * texts > limits.MaxTokens)
@@ -44,11 +47,40 @@ internal static class RequestReader
             TopK = request.TopK ?? 0,
             PresencePenalty = request.PresencePenalty ?? 0,
             FrequencyPenalty = request.FrequencyPenalty ?? 0,
+            LogitBias = request.LogitBias ?? [],
             ReturnSequences = n,
             Seed = request.Seed,
             StopStrings = Strings(request.Stop, "stop", ServerLimits.MaxStops),
         };
     }
+
+    /// <summary>The turns of a conversation.</summary>
+    public static IReadOnlyList<ChatMessage> Messages(IReadOnlyList<RequestMessage>? messages)
+    {
+        if (messages is not { Count: > 0 }) throw ApiException.BadRequest("messages is missing or empty.", "messages");
+        return [.. messages.Select((message, index) => new ChatMessage(Role(message.Role, index), Text(message.Content, index)))];
+    }
+
+    private static ChatRole Role(string? role, int index) => role switch
+    {
+        "system" or "developer" => ChatRole.System,
+        "user" => ChatRole.User,
+        "assistant" => ChatRole.Assistant,
+        _ => throw ApiException.BadRequest($"messages[{index}].role is '{role}', must be system, developer, user or assistant.", "messages"),
+    };
+
+    private static string Text(JsonElement? content, int index) => content switch
+    {
+        { ValueKind: JsonValueKind.String } text => text.GetString()!,
+        { ValueKind: JsonValueKind.Array } parts when parts.EnumerateArray().All(IsText) =>
+            string.Concat(parts.EnumerateArray().Select(part => part.GetProperty("text").GetString())),
+        _ => throw ApiException.BadRequest($"messages[{index}].content must be a string, or an array of parts of type text.", "messages"),
+    };
+
+    private static bool IsText(JsonElement part) =>
+        part.ValueKind == JsonValueKind.Object
+        && part.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.GetString() == "text"
+        && part.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String;
 
     /// <summary>A string, an array of strings, or nothing.</summary>
     public static IReadOnlyList<string> Strings(JsonElement? value, string name, int max)

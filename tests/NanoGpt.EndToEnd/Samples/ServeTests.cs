@@ -1,41 +1,12 @@
 // The server as a client sees it, over a real connection to a process of its own.
 
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
 namespace NanoGpt.EndToEnd.Samples;
-
-/// <summary>One server for all tests.</summary>
-public sealed class RunningServer : IDisposable
-{
-    public const string Key = "a key";
-    private readonly Nanogpt nanogpt = new();
-    private readonly Process process;
-
-    public RunningServer()
-    {
-        Model = TinyModel.Write(nanogpt.PathOf("tiny"));
-        process = nanogpt.Start("serve", "--init_from=tiny", "--port=0", $"--api_key={Key}", "--max_tokens=100", "--max_body_kilobytes=4");
-        var line = process.StandardOutput.ReadLine();
-        Assert.StartsWith("listening on http://127.0.0.1:", line, StringComparison.Ordinal);
-        Address = new Uri(line!["listening on ".Length..]);
-    }
-
-    public string Model { get; }
-
-    public Uri Address { get; }
-
-    public void Dispose()
-    {
-        process.Kill();
-        process.WaitForExit();
-        process.Dispose();
-        nanogpt.Dispose();
-    }
-}
 
 public sealed class ServeTests : IClassFixture<RunningServer>, IDisposable
 {
@@ -117,14 +88,87 @@ public sealed class ServeTests : IClassFixture<RunningServer>, IDisposable
     [InlineData("""{}""", 400, "prompt is missing")]
     [InlineData("""[]""", 400, "no JSON of the form")]
     [InlineData("""{""", 400, "no JSON of the form")]
-    public async Task What_cannot_be_done_as_asked_is_refused(string body, int status, string message)
+    public Task What_cannot_be_done_as_asked_is_refused(string body, int status, string message) => RefusedAsync("/v1/completions", body, status, message);
+
+    [Theory]
+    [InlineData("""{}""", "messages is missing")]
+    [InlineData("""{"messages":[]}""", "messages is missing")]
+    [InlineData("""{"messages":[{"role":"tool","content":"x"}]}""", "messages[0].role is 'tool'")]
+    [InlineData("""{"messages":[{"role":"user"}]}""", "messages[0].content must be")]
+    [InlineData("""{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}""", "messages[0].content must be")]
+    [InlineData("""{"messages":[{"role":"user","content":"§"}]}""", "§")]
+    [InlineData("""{"messages":[{"role":"user","content":"x"}],"tools":[{}]}""", "tools")]
+    [InlineData("""{"messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_object"}}""", "json_object")]
+    [InlineData("""{"messages":[{"role":"user","content":"x"}],"max_completion_tokens":101}""", "gives 100 tokens")]
+    [InlineData("""{"messages":[{"role":"user","content":"x"}],"logprobs":true,"top_logprobs":21}""", "top_logprobs is 21")]
+    [InlineData("""{"messages":[{"role":"user","content":"x"}],"top_logprobs":2}""", "needs logprobs")]
+    public Task A_chat_that_cannot_be_answered_as_asked_is_refused(string body, string message) => RefusedAsync("/v1/chat/completions", body, 400, message);
+
+    [Theory]
+    [InlineData("""{}""", "input is missing")]
+    [InlineData("""{"input":""}""", "has 0 tokens")]
+    [InlineData("""{"input":[1]}""", "input must be")]
+    [InlineData("""{"input":"x","dimensions":7}""", "Dimensions is 7")]
+    [InlineData("""{"input":"x","encoding_format":"hex"}""", "encoding_format is 'hex'")]
+    public Task Embeddings_that_cannot_be_made_are_refused(string body, string message) => RefusedAsync("/v1/embeddings", body, 400, message);
+
+    [Fact]
+    public async Task Chats_are_the_library_s_own_whole_and_streamed()
+    {
+        using var gpt = GPT.FromPretrained(model);
+        var expected = gpt.Generate("Good day. The lamp", new() { MaxNewTokens = 12, Temperature = 1, TopK = 0, Seed = 7 });
+        object[] messages = [new { role = "developer", content = "Good day. " }, new { role = "user", content = new[] { new { type = "text", text = "The lamp" } } }];
+
+        var whole = await PostAsync(new { messages, max_tokens = 12, seed = 7, logprobs = true, top_logprobs = 2 }, "/v1/chat/completions");
+        var choice = whole.GetProperty("choices")[0];
+        Assert.Equal(("chat.completion", "assistant", expected, "length"), (whole.GetProperty("object").GetString(), choice.GetProperty("message").GetProperty("role").GetString(),
+            choice.GetProperty("message").GetProperty("content").GetString(), choice.GetProperty("finish_reason").GetString()));
+        var tokens = choice.GetProperty("logprobs").GetProperty("content").EnumerateArray().ToList();
+        Assert.Equal(12, tokens.Count);
+        Assert.Equal(expected, Encoding.UTF8.GetString([.. tokens.SelectMany(t => t.GetProperty("bytes").EnumerateArray().Select(b => b.GetByte()))]));
+        Assert.All(tokens, token => Assert.Equal(2, token.GetProperty("top_logprobs").GetArrayLength()));
+
+        var events = await StreamAsync(new { messages, max_tokens = 12, seed = 7, stream = true, stream_options = new { include_usage = true } }, "/v1/chat/completions");
+        Assert.Equal("[DONE]", events[^1]);
+        var chunks = events.SkipLast(1).Select(e => JsonDocument.Parse(e).RootElement).ToList();
+        var deltas = chunks.SkipLast(1).Select(chunk => chunk.GetProperty("choices")[0].GetProperty("delta")).ToList();
+        Assert.Equal("assistant", deltas[0].GetProperty("role").GetString());
+        Assert.Equal(expected, string.Concat(deltas.Select(delta => delta.TryGetProperty("content", out var content) ? content.GetString() : "")));
+        Assert.Equal("length", chunks[^2].GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+        Assert.Equal(whole.GetProperty("usage").GetProperty("total_tokens").GetInt32(), chunks[^1].GetProperty("usage").GetProperty("total_tokens").GetInt32());
+
+        var several = await PostAsync(new { messages, max_tokens = 5, n = 3, seed = 7 }, "/v1/chat/completions");
+        Assert.Equal(3, several.GetProperty("choices").EnumerateArray().Select(c => c.GetProperty("message").GetProperty("content").GetString()).Distinct().Count());
+        Assert.Equal(15, several.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+    }
+
+    [Fact]
+    public async Task Embeddings_are_the_library_s_own_as_numbers_and_as_bytes()
+    {
+        using var gpt = GPT.FromPretrained(model);
+        using var generator = gpt.AsEmbeddingGenerator();
+        var expected = (await generator.GenerateAsync(["The lamp", "was lit"])).Select(e => e.Vector.ToArray()).ToList();
+
+        var numbers = await PostAsync(new { input = new[] { "The lamp", "was lit" } }, "/v1/embeddings");
+        var bytes = await PostAsync(new { input = new[] { "The lamp", "was lit" }, encoding_format = "base64" }, "/v1/embeddings");
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.Equal(expected[i], numbers.GetProperty("data")[i].GetProperty("embedding").EnumerateArray().Select(number => number.GetSingle()));
+            Assert.Equal(expected[i], MemoryMarshal.Cast<byte, float>(bytes.GetProperty("data")[i].GetProperty("embedding").GetBytesFromBase64()).ToArray());
+        }
+
+        Assert.Equal(15, numbers.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
+    }
+
+    private async Task RefusedAsync(string path, string body, int status, string message)
     {
         using var content = new StringContent(body, Encoding.UTF8, "application/json");
-        using var answer = await client.PostAsync("/v1/completions", content, TestContext.Current.CancellationToken);
+        using var answer = await client.PostAsync(path, content, TestContext.Current.CancellationToken);
         Assert.Equal(status, (int)answer.StatusCode);
         var error = (await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("error");
         Assert.Contains(message, error.GetProperty("message").GetString());
         Assert.Equal("invalid_request_error", error.GetProperty("type").GetString());
+        Assert.True(error.TryGetProperty("param", out _) && error.TryGetProperty("code", out _));
     }
 
     [Fact]
@@ -139,19 +183,22 @@ public sealed class ServeTests : IClassFixture<RunningServer>, IDisposable
         Assert.Equal(HttpStatusCode.Forbidden, (await client.SendAsync(renamed, TestContext.Current.CancellationToken)).StatusCode);
 
         client.DefaultRequestHeaders.Authorization = new("Bearer", "another key");
-        Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/v1/models", TestContext.Current.CancellationToken)).StatusCode);
+        using var refused = await client.GetAsync("/v1/models", TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        var error = (await refused.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("error");
+        Assert.Equal("invalid_api_key", error.GetProperty("code").GetString());
     }
 
-    private async Task<JsonElement> PostAsync(object request)
+    private async Task<JsonElement> PostAsync(object request, string path = "/v1/completions")
     {
-        using var answer = await client.PostAsJsonAsync("/v1/completions", request, TestContext.Current.CancellationToken);
+        using var answer = await client.PostAsJsonAsync(path, request, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         return await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
     }
 
-    private async Task<List<string>> StreamAsync(object request)
+    private async Task<List<string>> StreamAsync(object request, string path = "/v1/completions")
     {
-        using var answer = await client.PostAsJsonAsync("/v1/completions", request, TestContext.Current.CancellationToken);
+        using var answer = await client.PostAsJsonAsync(path, request, TestContext.Current.CancellationToken);
         Assert.Equal("text/event-stream", answer.Content.Headers.ContentType!.MediaType);
         var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         return [.. text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(e => e["data: ".Length..])];
