@@ -23,14 +23,14 @@ internal static class Machine
 
     /// <summary>Starts this program again, with other arguments; its standard output is the caller's to read.</summary>
     /// <param name="arguments">The benchmark and what it takes.</param>
-    /// <param name="processors">How many the process may use; 0 for all.</param>
+    /// <param name="processors">How many the process may use (Linux, by taskset); 0 for all.</param>
     public static Process StartAgain(IEnumerable<string> arguments, int processors = 0)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
-        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet") start.ArgumentList.Add(typeof(Machine).Assembly.Location);
-        foreach (var argument in arguments) start.ArgumentList.Add(argument);
-        if (processors > 0) start.Environment["DOTNET_PROCESSOR_COUNT"] = processors.ToString(CultureInfo.InvariantCulture);
-        return Process.Start(start)!;
+        var program = Environment.ProcessPath!;
+        List<string> line = [program, .. arguments];
+        if (Path.GetFileNameWithoutExtension(program) == "dotnet") line.Insert(1, typeof(Machine).Assembly.Location);
+        if (processors > 0) line.InsertRange(0, ["taskset", "-c", $"0-{processors - 1}"]);
+        return Process.Start(new ProcessStartInfo(line[0], line.Skip(1)) { RedirectStandardOutput = true })!;
     }
 
     /// <summary>The most memory that this process has held at once; 0 where the system does not say.</summary>

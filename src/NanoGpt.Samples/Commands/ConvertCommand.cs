@@ -23,6 +23,9 @@ internal sealed record ConvertOptions
 
     /// <summary>Shortens the context to this many tokens.</summary>
     public int? BlockSize { get; init; }
+
+    /// <summary>Leaves out tensors that GPT-2 does not have, such as another head's, instead of refusing the file.</summary>
+    public bool IgnoreUnexpected { get; init; }
 }
 
 internal enum ModelForm
@@ -47,7 +50,7 @@ internal sealed class ConvertCommand : Command<ConvertOptions>
             throw new UsageException("two names are needed: what to convert, and the folder to write.");
 
         using var progress = new DownloadProgress(session.Status);
-        var pretrained = new PretrainedOptions { BlockSize = options.BlockSize };
+        var pretrained = new PretrainedOptions { BlockSize = options.BlockSize, IgnoreUnexpected = options.IgnoreUnexpected };
         using var gpt = await GPT.FromPretrainedAsync(ModelOptions.ModelIn(options.Source), pretrained, progress, session.Stop.Token);
         var note = options.To == ModelForm.NanoGpt ? gpt.SaveNanoGpt(options.Destination) : null;
         if (options.To == ModelForm.HuggingFace) gpt.SavePretrained(options.Destination, options.MaxShardMegabytes * 1_000_000);

@@ -1,5 +1,6 @@
 // Documents from .jsonl files: one JSON object a line, {"text": ...} or {"prompt": ..., "response": ...}.
 
+using System.Text;
 using System.Text.Json;
 
 namespace NanoGpt.Data;
@@ -9,6 +10,8 @@ namespace NanoGpt.Data;
 /// <param name="files">The files in their order.</param>
 internal sealed class JsonLines(string name, IReadOnlyList<string> files) : DocumentSource
 {
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     public override string Name => name;
 
     public override long Count(CancellationToken cancellationToken) => Lines(cancellationToken).LongCount();
@@ -20,13 +23,29 @@ internal sealed class JsonLines(string name, IReadOnlyList<string> files) : Docu
     {
         foreach (var file in files)
         {
-            long number = 0;
-            foreach (var line in File.ReadLines(file))
+            using var reader = Reading(file, 1, () => new StreamReader(file, StrictUtf8));
+            for (long number = 1; Reading(file, number, reader.ReadLine) is { } line; number++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                number++;
                 if (!string.IsNullOrWhiteSpace(line)) yield return (line, file, number);
             }
+        }
+    }
+
+    private static T Reading<T>(string file, long line, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (DecoderFallbackException e)
+        {
+            // The reader is ahead of the line by its buffer.
+            throw new ModelFormatException($"{file}: byte {e.BytesUnknown?.FirstOrDefault():X2}, after line {line}, is not UTF-8; expected text. Save the file as UTF-8.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFormatException($"{file}: cannot be read: {e.Message}", e);
         }
     }
 

@@ -8,10 +8,10 @@ namespace NanoGpt.Formats;
 internal sealed class ChecksumStream(Stream inner) : Stream
 {
     private static readonly uint[][] Tables = MakeTables();
-    private uint state = uint.MaxValue;
+    private uint _state = uint.MaxValue;
 
     /// <summary>The CRC-32 of everything so far.</summary>
-    public uint Checksum => ~state;
+    public uint Checksum => ~_state;
 
     public override bool CanRead => false;
 
@@ -46,7 +46,7 @@ internal sealed class ChecksumStream(Stream inner) : Stream
     /// <summary>Eight bytes at a time: table k holds the effect of a byte that k more bytes follow.</summary>
     private void Update(ReadOnlySpan<byte> bytes)
     {
-        var crc = state;
+        var crc = _state;
         for (; bytes.Length >= 8; bytes = bytes[8..])
         {
             var low = crc ^ BinaryPrimitives.ReadUInt32LittleEndian(bytes);
@@ -56,7 +56,7 @@ internal sealed class ChecksumStream(Stream inner) : Stream
         }
 
         foreach (var value in bytes) crc = crc >> 8 ^ Tables[0][(crc ^ value) & 0xff];
-        state = crc;
+        _state = crc;
     }
 
     private static uint[][] MakeTables()

@@ -1,8 +1,6 @@
 // ckpt.pt as nanoGPT's train.py writes it: weights, optimizer state, where training stood. Opened for loading, export and
 // resume; nothing is copied.
 
-using NanoGpt.IO;
-
 namespace NanoGpt.Formats;
 
 /// <summary>An open nanoGPT checkpoint.</summary>
@@ -11,11 +9,11 @@ internal sealed class NanoGptCheckpoint : IDisposable
     /// <summary>The name that nanoGPT gives it in its out_dir.</summary>
     public const string FileName = "ckpt.pt";
 
-    private readonly TorchArchive archive;
+    private readonly TorchArchive _archive;
 
     private NanoGptCheckpoint(TorchArchive archive, bool ignoreUnexpected)
     {
-        this.archive = archive;
+        _archive = archive;
         var root = archive.Value as PickleDictionary ?? throw Fault("holds no dict: a checkpoint of nanoGPT has model, model_args and more");
         Config = ReadConfig(Dictionary(root, "model_args"));
         var stored = TorchStateFile.Tensors(archive, Dictionary(root, "model"), "model");
@@ -65,7 +63,7 @@ internal sealed class NanoGptCheckpoint : IDisposable
     /// <summary>The same of bytes in memory, which must stay where they are.</summary>
     public static unsafe NanoGptCheckpoint Read(byte* start, long length, string path) => new(TorchArchive.Read(start, length, path), false);
 
-    public void Dispose() => archive.Dispose();
+    public void Dispose() => _archive.Dispose();
 
     private GPTConfig ReadConfig(PickleDictionary arguments)
     {
@@ -98,7 +96,7 @@ internal sealed class NanoGptCheckpoint : IDisposable
     {
         double number => number,
         long number => number,
-        PickleTensor { Shape.Length: 0 } tensor => new Scalar(archive.Locate(name, tensor)).Value,
+        PickleTensor { Shape.Length: 0 } tensor => _archive.Locate(name, tensor).ReadScalar(),
         _ => throw Fault($"has a {name} that is not a number"),
     };
 
@@ -110,17 +108,5 @@ internal sealed class NanoGptCheckpoint : IDisposable
         return settings;
     }
 
-    private ModelFormatException Fault(string what) => new($"{archive.Path} {what}.");
-
-    /// <summary>A tensor of no dimensions.</summary>
-    internal readonly struct Scalar(StoredTensor tensor)
-    {
-        public unsafe double Value => tensor.Type switch
-        {
-            TensorType.I64 => *(long*)tensor.Data,
-            TensorType.F64 => *(double*)tensor.Data,
-            _ when tensor.Type.HoldsWeights() => new WeightTensor(tensor.Name, tensor.Type, [], false, tensor.Data, tensor.File).ReadElement(0),
-            _ => throw new ModelFormatException($"{UntrustedText.Quote(tensor.Name)} is a number of type {tensor.Type.Name()}, which is not supported."),
-        };
-    }
+    private ModelFormatException Fault(string what) => new($"{_archive.Path} {what}.");
 }

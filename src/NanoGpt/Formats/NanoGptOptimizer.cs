@@ -59,7 +59,7 @@ internal sealed class NanoGptOptimizer
     private static double Step(TorchArchive archive, PickleDictionary state, string name) => state.GetValueOrDefault("step") switch
     {
         long step => step, // before PyTorch 1.12
-        PickleTensor { Shape.Length: 0 } tensor => new NanoGptCheckpoint.Scalar(archive.Locate($"step of {name}", tensor)).Value,
+        PickleTensor { Shape.Length: 0 } tensor => archive.Locate($"step of {name}", tensor).ReadScalar(),
         _ => throw new ModelFormatException($"{archive.Path}: the optimizer has no step of {name}."),
     };
 }

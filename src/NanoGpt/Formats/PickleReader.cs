@@ -25,18 +25,18 @@ internal ref partial struct PickleReader
     /// <summary>Keys and memo entries lie below this.</summary>
     public const int MaxIndex = 1 << 20;
 
-    private readonly ReadOnlySpan<byte> pickle;
-    private readonly string path;
-    private readonly List<object?> stack = [];
-    private readonly List<int> marks = []; // heights of the stack where containers began
-    private readonly Dictionary<int, object?> memo = [];
-    private int position;
-    private int memory;
+    private readonly ReadOnlySpan<byte> _pickle;
+    private readonly string _path;
+    private readonly List<object?> _stack = [];
+    private readonly List<int> _marks = []; // heights of the stack where containers began
+    private readonly Dictionary<int, object?> _memo = [];
+    private int _position;
+    private int _memory;
 
     private PickleReader(ReadOnlySpan<byte> pickle, string path)
     {
-        this.pickle = pickle;
-        this.path = path;
+        _pickle = pickle;
+        _path = path;
     }
 
     /// <summary>Reads a pickle.</summary>
@@ -47,14 +47,14 @@ internal ref partial struct PickleReader
 
     private object? Run()
     {
-        if (pickle.Length > MaxLength) throw Fault($"has {pickle.Length} bytes, the limit is {MaxLength}");
+        if (_pickle.Length > MaxLength) throw Fault($"has {_pickle.Length} bytes, the limit is {MaxLength}");
         while (true)
         {
             var opcode = (char)TakeByte();
             if (opcode == '.') return Pop(); // STOP
             if (!RunScalar(opcode) && !RunContainer(opcode) && !RunObject(opcode))
                 throw Fault($"uses opcode 0x{(int)opcode:x2}, which plain data does not need");
-            if (stack.Count > MaxStack) throw Fault($"stacks more than {MaxStack} values");
+            if (_stack.Count > MaxStack) throw Fault($"stacks more than {MaxStack} values");
         }
     }
 
@@ -67,7 +67,7 @@ internal ref partial struct PickleReader
                 if (TakeByte() > 5) throw Fault("is of a protocol above 5");
                 break;
             case '\x95': Take(sizeof(long)); break; // FRAME: only a hint for readers of streams
-            case 'N': stack.Add(null); break; // NONE
+            case 'N': _stack.Add(null); break; // NONE
             case '\x88': Push(true, 24); break; // NEWTRUE
             case '\x89': Push(false, 24); break; // NEWFALSE
             case 'K': Push((long)TakeByte(), 24); break; // BININT1
@@ -81,7 +81,7 @@ internal ref partial struct PickleReader
             case 'j': Recall(TakeIndex()); break; // LONG_BINGET
             case 'q': Remember(TakeByte()); break; // BINPUT
             case 'r': Remember(TakeIndex()); break; // LONG_BINPUT
-            case '\x94': Remember(memo.Count); break; // MEMOIZE
+            case '\x94': Remember(_memo.Count); break; // MEMOIZE
             default: return false;
         }
 
@@ -94,8 +94,8 @@ internal ref partial struct PickleReader
         switch (opcode)
         {
             case '(': // MARK
-                if (marks.Count == MaxMarks) throw Fault($"nests deeper than {MaxMarks} containers");
-                marks.Add(stack.Count);
+                if (_marks.Count == MaxMarks) throw Fault($"nests deeper than {MaxMarks} containers");
+                _marks.Add(_stack.Count);
                 break;
             case ')': Push(Array.Empty<object?>(), 0); break; // EMPTY_TUPLE
             case '\x85': PushTuple(1); break; // TUPLE1
@@ -119,81 +119,81 @@ internal ref partial struct PickleReader
         var first = FirstOf(count);
         Charge(24 + 8 * count);
         var tuple = new object?[count];
-        stack.CopyTo(first, tuple, 0, count);
-        stack.RemoveRange(first, count);
-        stack.Add(tuple);
+        _stack.CopyTo(first, tuple, 0, count);
+        _stack.RemoveRange(first, count);
+        _stack.Add(tuple);
     }
 
     private void Append(int count)
     {
         var first = FirstOf(count);
-        if (first == 0 || stack[first - 1] is not PickleList list) throw Fault("appends to something that is not a list");
+        if (first == 0 || _stack[first - 1] is not PickleList list) throw Fault("appends to something that is not a list");
         Charge(24 * count); // a list that grows leaves its old arrays behind
-        for (var i = first; i < stack.Count; i++) list.Add(stack[i]);
-        stack.RemoveRange(first, count);
+        for (var i = first; i < _stack.Count; i++) list.Add(_stack[i]);
+        _stack.RemoveRange(first, count);
     }
 
     private void SetItems(int count)
     {
         var first = FirstOf(count);
-        if (first == 0 || count % 2 != 0 || stack[first - 1] is not PickleDictionary dictionary)
+        if (first == 0 || count % 2 != 0 || _stack[first - 1] is not PickleDictionary dictionary)
             throw Fault("sets items of something that is not a dict");
         Charge(96 * (count / 2)); // a table that grows leaves its old ones behind
-        for (var i = first; i < stack.Count; i += 2)
+        for (var i = first; i < _stack.Count; i += 2)
         {
-            if (stack[i] is not (string or (long and >= 0 and < MaxIndex))) throw Fault($"has a dict key that is neither text nor a number below {MaxIndex}");
-            dictionary[stack[i]!] = stack[i + 1];
+            if (_stack[i] is not (string or (long and >= 0 and < MaxIndex))) throw Fault($"has a dict key that is neither text nor a number below {MaxIndex}");
+            dictionary[_stack[i]!] = _stack[i + 1];
         }
 
-        stack.RemoveRange(first, count);
+        _stack.RemoveRange(first, count);
     }
 
     /// <summary>The place of the last <paramref name="count"/> values, which must belong to the innermost open container.</summary>
     private readonly int FirstOf(int count)
     {
-        var first = stack.Count - count;
-        return first >= (marks.Count > 0 ? marks[^1] : 0) ? first : throw Fault("takes more from the stack than is there");
+        var first = _stack.Count - count;
+        return first >= (_marks.Count > 0 ? _marks[^1] : 0) ? first : throw Fault("takes more from the stack than is there");
     }
 
     private readonly int CountToMark()
     {
-        if (marks.Count == 0) throw Fault("ends a container that did not begin");
-        var count = stack.Count - marks[^1];
-        marks.RemoveAt(marks.Count - 1);
+        if (_marks.Count == 0) throw Fault("ends a container that did not begin");
+        var count = _stack.Count - _marks[^1];
+        _marks.RemoveAt(_marks.Count - 1);
         return count;
     }
 
-    private readonly object? Peek() => stack[FirstOf(1)];
+    private readonly object? Peek() => _stack[FirstOf(1)];
 
     private readonly object? Pop()
     {
         var last = FirstOf(1);
-        var value = stack[last];
-        stack.RemoveAt(last);
+        var value = _stack[last];
+        _stack.RemoveAt(last);
         return value;
     }
 
     private void Push(object value, int size)
     {
         Charge(size);
-        stack.Add(value);
+        _stack.Add(value);
     }
 
     private void PushString(uint length)
     {
-        if (length > (uint)(pickle.Length - position)) throw Fault($"announces a text of {length} bytes and ends before");
+        if (length > (uint)(_pickle.Length - _position)) throw Fault($"announces a text of {length} bytes and ends before");
         var bytes = Take((int)length);
         if (!System.Text.Unicode.Utf8.IsValid(bytes)) throw Fault("has a text that is not UTF-8");
         Push(Encoding.UTF8.GetString(bytes), 24 + 2 * bytes.Length);
     }
 
     private readonly void Recall(int index) =>
-        stack.Add(memo.TryGetValue(index, out var value) ? value : throw Fault($"recalls memo entry {index}, which it did not store"));
+        _stack.Add(_memo.TryGetValue(index, out var value) ? value : throw Fault($"recalls memo entry {index}, which it did not store"));
 
     private void Remember(int index)
     {
         Charge(48);
-        memo[index] = Peek();
+        _memo[index] = Peek();
     }
 
     private int TakeIndex()
@@ -214,10 +214,10 @@ internal ref partial struct PickleReader
     private string TakeLine()
     {
         const int MaxName = 256;
-        var length = pickle[position..].IndexOf((byte)'\n');
+        var length = _pickle[_position..].IndexOf((byte)'\n');
         if (length is < 0 or > MaxName) throw Fault("has a name without an end");
         var line = Encoding.UTF8.GetString(Take(length));
-        position++;
+        _position++;
         return line;
     }
 
@@ -225,17 +225,17 @@ internal ref partial struct PickleReader
 
     private ReadOnlySpan<byte> Take(int count)
     {
-        if (count > pickle.Length - position) throw Fault("is cut off");
-        position += count;
-        return pickle.Slice(position - count, count);
+        if (count > _pickle.Length - _position) throw Fault("is cut off");
+        _position += count;
+        return _pickle.Slice(_position - count, count);
     }
 
     private void Charge(int size)
     {
-        memory += size;
-        if (memory > MaxMemory) throw Fault($"makes more than {MaxMemory >> 20} MB of objects");
+        _memory += size;
+        if (_memory > MaxMemory) throw Fault($"makes more than {MaxMemory >> 20} MB of objects");
     }
 
     private readonly ModelFormatException Fault(string what) =>
-        new($"{path}: the pickle {what} (byte {position}). Is it a checkpoint of nanoGPT or PyTorch, and whole?");
+        new($"{_path}: the pickle {what} (byte {_position}). Is it a checkpoint of nanoGPT or PyTorch, and whole?");
 }

@@ -10,7 +10,7 @@ namespace NanoGpt.Formats;
 /// <summary>Writes one pickle.</summary>
 internal sealed class PickleWriter
 {
-    private readonly ArrayBufferWriter<byte> bytes = new();
+    private readonly ArrayBufferWriter<byte> _bytes = new();
 
     public PickleWriter() => Write([0x80, 2]); // PROTO 2
 
@@ -39,7 +39,7 @@ internal sealed class PickleWriter
     public byte[] Finish()
     {
         Write('.'); // STOP
-        return bytes.WrittenSpan.ToArray();
+        return _bytes.WrittenSpan.ToArray();
     }
 
     private void Integer(int value)
@@ -140,7 +140,7 @@ internal sealed class PickleWriter
         _ => throw new ArgumentException($"{type} holds no weights."),
     };
 
-    private void Write(char opcode) => bytes.Write([(byte)opcode]);
+    private void Write(char opcode) => _bytes.Write([(byte)opcode]);
 
-    private void Write(ReadOnlySpan<byte> opcodes) => bytes.Write(opcodes);
+    private void Write(ReadOnlySpan<byte> opcodes) => _bytes.Write(opcodes);
 }

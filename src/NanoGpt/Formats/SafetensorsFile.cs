@@ -7,22 +7,22 @@ namespace NanoGpt.Formats;
 /// <summary>An open safetensors file whose header is valid. Reading is safe from several threads; disposing is not.</summary>
 internal sealed unsafe class SafetensorsFile : ITensorFile
 {
-    private readonly SafetensorsHeader header;
+    private readonly SafetensorsHeader _header;
 
     private SafetensorsFile(MappedFile file, SafetensorsHeader header)
     {
         File = file;
-        this.header = header;
+        _header = header;
         Stored = header.Tensors.Values.ToDictionary(tensor => tensor.Name, tensor => new StoredTensor(tensor.Name, tensor.Type, tensor.Shape, Data(tensor), file: file));
     }
 
     public MappedFile File { get; }
 
-    public IReadOnlyDictionary<string, TensorInfo> Tensors => header.Tensors;
+    public IReadOnlyDictionary<string, TensorInfo> Tensors => _header.Tensors;
 
     public IReadOnlyDictionary<string, StoredTensor> Stored { get; }
 
-    public IReadOnlyDictionary<string, string> Metadata => header.Metadata;
+    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
     /// <summary>Maps a file and checks its header against its length.</summary>
     /// <exception cref="ModelFormatException">There is no such file, or it is not a valid safetensors file.</exception>
@@ -41,7 +41,7 @@ internal sealed unsafe class SafetensorsFile : ITensorFile
     }
 
     /// <summary>The first byte of a tensor of this file. Not necessarily aligned.</summary>
-    public byte* Data(TensorInfo tensor) => File.Start + header.DataStart + tensor.Begin;
+    public byte* Data(TensorInfo tensor) => File.Start + _header.DataStart + tensor.Begin;
 
     /// <summary>The bytes of a tensor of this file, which must be below 2 GB.</summary>
     public ReadOnlySpan<byte> Bytes(string name)

@@ -105,8 +105,8 @@ internal sealed class SafetensorsHeader
     /// <summary>The JSON in one pass, and what it must add up to.</summary>
     private ref struct HeaderReader(ReadOnlySpan<byte> json, string path)
     {
-        private readonly long[] numbers = new long[MaxRank];
-        private Utf8JsonReader reader = new(json);
+        private readonly long[] _numbers = new long[MaxRank];
+        private Utf8JsonReader _reader = new(json);
 
         public SafetensorsHeader Read(long dataStart, long dataLength)
         {
@@ -115,7 +115,7 @@ internal sealed class SafetensorsHeader
             Dictionary<string, string>? metadata = null;
             while (NextProperty())
             {
-                var name = reader.GetString()!;
+                var name = _reader.GetString()!;
                 if (name == "__metadata__")
                 {
                     if (metadata is not null) throw Fault(path, "has __metadata__ twice");
@@ -127,7 +127,7 @@ internal sealed class SafetensorsHeader
                 }
             }
 
-            if (reader.Read()) throw Fault(path, "goes on after its JSON object");
+            if (_reader.Read()) throw Fault(path, "goes on after its JSON object");
             CheckPlaces(tensors, dataLength);
             return new SafetensorsHeader(dataStart, tensors, metadata ?? []);
         }
@@ -138,9 +138,9 @@ internal sealed class SafetensorsHeader
             var metadata = new Dictionary<string, string>(CountProperties());
             while (NextProperty())
             {
-                var key = reader.GetString()!;
+                var key = _reader.GetString()!;
                 Advance(JsonTokenType.String, "has a __metadata__ value that is not a string");
-                if (!metadata.TryAdd(key, reader.GetString()!)) throw Fault(path, $"has __metadata__ {UntrustedText.Quote(key)} twice");
+                if (!metadata.TryAdd(key, _reader.GetString()!)) throw Fault(path, $"has __metadata__ {UntrustedText.Quote(key)} twice");
             }
 
             return metadata;
@@ -154,17 +154,17 @@ internal sealed class SafetensorsHeader
             Advance(JsonTokenType.StartObject, "has an entry that is not an object", name);
             while (NextProperty())
             {
-                if (reader.ValueTextEquals("dtype"u8))
+                if (_reader.ValueTextEquals("dtype"u8))
                 {
                     if (type is not null) throw TensorFault("has two dtypes for", name);
                     type = ReadType(name);
                 }
-                else if (reader.ValueTextEquals("shape"u8))
+                else if (_reader.ValueTextEquals("shape"u8))
                 {
                     if (shape is not null) throw TensorFault("has two shapes for", name);
                     shape = ReadNumbers(name, "a shape").ToArray();
                 }
-                else if (reader.ValueTextEquals("data_offsets"u8))
+                else if (_reader.ValueTextEquals("data_offsets"u8))
                 {
                     if (offsets is not null) throw TensorFault("has two data_offsets for", name);
                     var pair = ReadNumbers(name, "data_offsets");
@@ -173,7 +173,7 @@ internal sealed class SafetensorsHeader
                 }
                 else
                 {
-                    reader.Skip(); // As the reference reader does: room for later additions.
+                    _reader.Skip(); // As the reference reader does: room for later additions.
                 }
             }
 
@@ -186,7 +186,7 @@ internal sealed class SafetensorsHeader
         private TensorType ReadType(string name)
         {
             Advance(JsonTokenType.String, "has a dtype that is not a string", name);
-            var text = reader.GetString()!;
+            var text = _reader.GetString()!;
             return TensorTypes.Parse(text) ?? throw TensorFault($"has the unknown dtype {UntrustedText.Quote(text)} for", name);
         }
 
@@ -194,15 +194,15 @@ internal sealed class SafetensorsHeader
         {
             Advance(JsonTokenType.StartArray, $"has {what} that is not an array", name);
             var count = 0;
-            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            while (_reader.Read() && _reader.TokenType != JsonTokenType.EndArray)
             {
-                if (reader.TokenType != JsonTokenType.Number || reader.ValueSpan[0] == '-' || !reader.TryGetInt64(out var number))
+                if (_reader.TokenType != JsonTokenType.Number || _reader.ValueSpan[0] == '-' || !_reader.TryGetInt64(out var number))
                     throw TensorFault($"has {what} with something other than whole numbers from 0 for", name);
-                if (count == numbers.Length) throw TensorFault($"has {what} of more than {MaxRank} numbers for", name);
-                numbers[count++] = number;
+                if (count == _numbers.Length) throw TensorFault($"has {what} of more than {MaxRank} numbers for", name);
+                _numbers[count++] = number;
             }
 
-            return numbers.AsSpan(0, count);
+            return _numbers.AsSpan(0, count);
         }
 
         /// <summary>The tensors must lie one after the other, fit their types and shapes, and end where the file ends.</summary>
@@ -243,7 +243,7 @@ internal sealed class SafetensorsHeader
         /// <summary>Properties left in the object that was just entered: what to allocate, so that a table is never grown.</summary>
         private readonly int CountProperties()
         {
-            var ahead = reader;
+            var ahead = _reader;
             var count = 0;
             while (ahead.Read() && ahead.TokenType == JsonTokenType.PropertyName)
             {
@@ -255,11 +255,11 @@ internal sealed class SafetensorsHeader
         }
 
         /// <summary>Moves to the next property name; false at the end of the object.</summary>
-        private bool NextProperty() => reader.Read() && reader.TokenType == JsonTokenType.PropertyName;
+        private bool NextProperty() => _reader.Read() && _reader.TokenType == JsonTokenType.PropertyName;
 
         private void Advance(JsonTokenType expected, string otherwise, string? tensor = null)
         {
-            if (!reader.Read() || reader.TokenType != expected)
+            if (!_reader.Read() || _reader.TokenType != expected)
                 throw tensor is null ? Fault(path, otherwise) : TensorFault($"{otherwise} for", tensor);
         }
 

@@ -110,7 +110,7 @@ internal sealed unsafe class StateDict(GPTConfig config, string source, string c
         if (missing.Count > MaxFaults) message += $" Missing: {UntrustedText.List(missing[..MaxFaults])} and more.";
         else if (missing.Count > 0) message += $" Missing ({missing.Count}): {UntrustedText.List(missing)}.";
         if (missing.Count <= MaxFaults && unexpected.Count > 0) message += $" Unexpected ({unexpected.Count}): {UntrustedText.List(unexpected)}.";
-        var remedy = missing.Count == 0 ? " Are they from the same model? PretrainedOptions.IgnoreUnexpected passes them over." : " Are they from the same model?";
+        var remedy = missing.Count == 0 ? " Are they from the same model? convert --ignore_unexpected (in code: PretrainedOptions.IgnoreUnexpected) leaves them out." : " Are they from the same model?";
         throw new ModelFormatException(message + remedy);
     }
 

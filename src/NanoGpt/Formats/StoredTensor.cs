@@ -25,4 +25,14 @@ internal sealed unsafe class StoredTensor(
     public bool IsTransposed => isTransposed;
 
     public MappedFile? File => file;
+
+    /// <summary>The number that a tensor without dimensions is.</summary>
+    /// <exception cref="ModelFormatException">Its type is neither a float's nor int64.</exception>
+    public double ReadScalar() => type switch
+    {
+        TensorType.I64 => *(long*)data,
+        TensorType.F64 => *(double*)data,
+        _ when type.HoldsWeights() => new WeightTensor(name, type, [], false, data, file).ReadElement(0),
+        _ => throw new ModelFormatException($"{UntrustedText.Quote(name)} is a number of type {type.Name()}, which is not supported."),
+    };
 }

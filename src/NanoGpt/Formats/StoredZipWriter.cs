@@ -16,7 +16,7 @@ internal sealed class StoredZipWriter(Stream stream)
     private const ushort EarliestDate = 0x0021; // 1 January 1980
     private const int NeededVersion = 45; // 64-bit sizes
 
-    private readonly List<Entry> entries = [];
+    private readonly List<Entry> _entries = [];
 
     /// <summary>Adds an entry of known length.</summary>
     /// <param name="name">Its name, ASCII.</param>
@@ -36,21 +36,21 @@ internal sealed class StoredZipWriter(Stream stream)
         stream.Position = header;
         WriteLocal(name, length, counted.Checksum);
         stream.Position = end;
-        entries.Add(new Entry(name, header, length, counted.Checksum));
+        _entries.Add(new Entry(name, header, length, counted.Checksum));
     }
 
     /// <summary>Writes the directory. Nothing can be added after it.</summary>
     public void Finish()
     {
         var begin = stream.Position;
-        foreach (var entry in entries) WriteDirectoryEntry(entry);
+        foreach (var entry in _entries) WriteDirectoryEntry(entry);
         var end = stream.Position;
 
         var record = new Fields(stream);
         record.U32(0x06064b50).U64(44).U16(NeededVersion).U16(NeededVersion).U32(0).U32(0);
-        record.U64(entries.Count).U64(entries.Count).U64(end - begin).U64(begin);
+        record.U64(_entries.Count).U64(_entries.Count).U64(end - begin).U64(begin);
         record.U32(0x07064b50).U32(0).U64(end).U32(1);
-        var count = (ushort)Math.Min(entries.Count, ushort.MaxValue);
+        var count = (ushort)Math.Min(_entries.Count, ushort.MaxValue);
         record.U32(0x06054b50).U16(0).U16(0).U16(count).U16(count).U32(Clamp(end - begin)).U32(Clamp(begin)).U16(0);
     }
 

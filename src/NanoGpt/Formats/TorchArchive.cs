@@ -8,22 +8,22 @@ namespace NanoGpt.Formats;
 /// <summary>An open .pt or .bin file. Reading is safe from several threads; disposing is not.</summary>
 internal sealed unsafe class TorchArchive : IDisposable
 {
-    private readonly byte* start;
-    private readonly MappedFile? file;
-    private readonly Dictionary<string, (long Offset, long Length)> entries;
-    private readonly string root;
+    private readonly byte* _start;
+    private readonly MappedFile? _file;
+    private readonly Dictionary<string, (long Offset, long Length)> _entries;
+    private readonly string _root;
 
     private TorchArchive(byte* start, long length, string path, MappedFile? file)
     {
-        this.start = start;
-        this.file = file;
+        _start = start;
+        _file = file;
         Path = path;
         if (!StoredZip.IsZip(start, length)) throw new ModelFormatException($"{path} is not a file of torch.save. {Guess(start, length)}");
-        entries = StoredZip.Read(start, length, path);
-        root = FindRoot();
-        if (entries.TryGetValue(root + "byteorder", out var order) && !Bytes(order).SequenceEqual("little"u8))
+        _entries = StoredZip.Read(start, length, path);
+        _root = FindRoot();
+        if (_entries.TryGetValue(_root + "byteorder", out var order) && !Bytes(order).SequenceEqual("little"u8))
             throw new ModelFormatException($"{path} was saved on a big-endian machine, which is not supported. Save it again on another.");
-        Value = PickleReader.Read(Bytes(entries[root + "data.pkl"]), path);
+        Value = PickleReader.Read(Bytes(_entries[_root + "data.pkl"]), path);
     }
 
     public string Path { get; }
@@ -56,7 +56,7 @@ internal sealed unsafe class TorchArchive : IDisposable
     public StoredTensor Locate(string name, PickleTensor tensor)
     {
         var storage = tensor.Storage;
-        if (!entries.TryGetValue(root + "data/" + storage.Key, out var entry)) throw Fault(name, $"lies in storage {UntrustedText.Quote(storage.Key)}, which is not in the file");
+        if (!_entries.TryGetValue(_root + "data/" + storage.Key, out var entry)) throw Fault(name, $"lies in storage {UntrustedText.Quote(storage.Key)}, which is not in the file");
         var size = storage.Type.Bits() / 8;
         if (storage.Count > entry.Length / size)
             throw Fault(name, $"lies in a storage of {storage.Count} elements, of which {entry.Length / size} are there");
@@ -73,10 +73,10 @@ internal sealed unsafe class TorchArchive : IDisposable
         }
 
         if (tensor.Offset < 0 || tensor.Offset > storage.Count - count) throw Fault(name, "reaches beyond its storage");
-        return new StoredTensor(name, storage.Type, tensor.Shape, start + entry.Offset + tensor.Offset * size, isTransposed, file);
+        return new StoredTensor(name, storage.Type, tensor.Shape, _start + entry.Offset + tensor.Offset * size, isTransposed, _file);
     }
 
-    public void Dispose() => file?.Dispose();
+    public void Dispose() => _file?.Dispose();
 
     /// <summary>Whether neighbours along each dimension lie as in contiguous memory, in the order of the dimensions or with two swapped.</summary>
     private static bool HasStrides(PickleTensor tensor, bool swapped)
@@ -97,13 +97,13 @@ internal sealed unsafe class TorchArchive : IDisposable
     private string FindRoot()
     {
         const string Pickle = "data.pkl";
-        var roots = entries.Keys.Where(name => name.EndsWith('/' + Pickle, StringComparison.Ordinal) && name.Count(c => c == '/') == 1).ToList();
+        var roots = _entries.Keys.Where(name => name.EndsWith('/' + Pickle, StringComparison.Ordinal) && name.Count(c => c == '/') == 1).ToList();
         return roots.Count == 1 ? roots[0][..^Pickle.Length]
             : throw new ModelFormatException($"{Path} has {roots.Count} entries data.pkl instead of one. It was not written by torch.save.");
     }
 
     private ReadOnlySpan<byte> Bytes((long Offset, long Length) entry) =>
-        new(start + entry.Offset, (int)Math.Min(entry.Length, PickleReader.MaxLength + 1));
+        new(_start + entry.Offset, (int)Math.Min(entry.Length, PickleReader.MaxLength + 1));
 
     private ModelFormatException Fault(string name, string what) => new($"{Path}: tensor {UntrustedText.Quote(name)} {what}.");
 

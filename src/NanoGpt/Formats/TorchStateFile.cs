@@ -10,11 +10,11 @@ internal sealed class TorchStateFile : ITensorFile
     public const string FileName = "pytorch_model.bin";
     public const string IndexFileName = "pytorch_model.bin.index.json";
 
-    private readonly TorchArchive archive;
+    private readonly TorchArchive _archive;
 
     private TorchStateFile(TorchArchive archive)
     {
-        this.archive = archive;
+        _archive = archive;
         Stored = Tensors(archive, archive.Value, "The file").ToDictionary(tensor => tensor.Name);
     }
 
@@ -48,5 +48,5 @@ internal sealed class TorchStateFile : ITensorFile
         }
     }
 
-    public void Dispose() => archive.Dispose();
+    public void Dispose() => _archive.Dispose();
 }

@@ -30,8 +30,8 @@ public sealed class HubClient : IDisposable
     /// <param name="progress">Told how far it is, ten times a second at most, from any thread. Not called where everything is cached.</param>
     /// <param name="cancellationToken">Stops at any moment; the next call resumes.</param>
     /// <returns>
-    /// The folder of the snapshot. Its weights are <c>model.safetensors</c>, or shards with <c>model.safetensors.index.json</c>,
-    /// or <c>ckpt.pt</c> of nanoGPT.
+    /// The folder of the snapshot. Its weights are <c>model.safetensors</c>, else <c>pytorch_model.bin</c>, either of them perhaps
+    /// as shards with an index, else <c>ckpt.pt</c> of nanoGPT.
     /// </returns>
     /// <exception cref="ArgumentException"><paramref name="model"/> or <paramref name="revision"/> is no valid name.</exception>
     /// <exception cref="HubException">Neither the Hub nor the cache has it whole; see <see cref="HubException.Kind"/>.</exception>

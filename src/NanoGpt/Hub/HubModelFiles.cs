@@ -20,8 +20,8 @@ internal static class HubModelFiles
     public const string Tokenizer = "tokenizer.json";
     public const string Characters = "characters.json";
 
-    private const int LongestIndexBytes = 16 << 20;
-    private const int MostShards = 10_000;
+    private const int LongestIndexBytes = 512 << 10; // as ShardIndex of Formats: what could not be opened is not downloaded
+    private const int MostShards = 1_000;
 
     /// <summary>Where the weights of a model with a config.json may be, the preferred form first: one file, or an index of shards.</summary>
     public static readonly (string Whole, string Index, string Extension)[] WeightForms =

@@ -12,19 +12,19 @@ namespace NanoGpt.IO;
 /// </remarks>
 internal sealed unsafe class MappedFile : IDisposable
 {
-    private readonly MemoryMappedFile? map;
-    private readonly MemoryMappedViewAccessor? view;
-    private readonly byte* start;
-    private bool disposed;
+    private readonly MemoryMappedFile? _map;
+    private readonly MemoryMappedViewAccessor? _view;
+    private readonly byte* _start;
+    private bool _disposed;
 
     private MappedFile(string path, FileStream stream)
     {
         Path = path;
         Length = stream.Length;
         if (Length == 0) return; // An empty file cannot be mapped, and has nothing to read.
-        map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+        _map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        _view = _map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
     }
 
     public string Path { get; }
@@ -38,7 +38,7 @@ internal sealed unsafe class MappedFile : IDisposable
         get
         {
             ThrowIfDisposed();
-            return start;
+            return _start;
         }
     }
 
@@ -63,20 +63,20 @@ internal sealed unsafe class MappedFile : IDisposable
     /// <summary>Says that a range is not needed soon, so that its pages stop counting as resident. Reading it again is right, and slower.</summary>
     public void Discard(byte* from, long count)
     {
-        if (disposed || count <= 0) return;
-        var offset = from - start;
+        if (_disposed || count <= 0) return;
+        var offset = from - _start;
         var first = offset - offset % Environment.SystemPageSize;
-        Posix.DiscardPages(start + first, (nuint)(offset + count - first));
+        Posix.DiscardPages(_start + first, (nuint)(offset + count - first));
     }
 
-    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed, this);
+    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     public void Dispose()
     {
-        if (disposed) return;
-        disposed = true;
-        view?.SafeMemoryMappedViewHandle.ReleasePointer();
-        view?.Dispose();
-        map?.Dispose();
+        if (_disposed) return;
+        _disposed = true;
+        _view?.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view?.Dispose();
+        _map?.Dispose();
     }
 }

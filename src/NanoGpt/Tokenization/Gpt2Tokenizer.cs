@@ -1,5 +1,5 @@
 // GPT-2's byte-level BPE, with GPT-2's vocabulary or one of its kind from a model folder. How pieces are cut and merged is
-// Gpt2Pattern.cs and BytePairEncoder.cs; why they are ours is docs/decisions/tokenizer.md.
+// Gpt2Pattern.cs and BytePairEncoder.cs; why they are ours is docs/decisions/009.
 
 using System.Buffers;
 using System.Collections.Concurrent;

@@ -124,9 +124,18 @@ internal static class HuggingFaceVocabulary
 
     private static List<string> ReadMerges(string path)
     {
-        var length = new FileInfo(path).Length;
-        if (length > MaxMergesBytes) throw new ModelFormatException($"{path}: {length} bytes; a list of merges has at most {MaxMergesBytes}.");
-        var lines = File.ReadLines(path).ToList();
+        List<string> lines;
+        try
+        {
+            var length = new FileInfo(path).Length;
+            if (length > MaxMergesBytes) throw new ModelFormatException($"{path}: {length} bytes; a list of merges has at most {MaxMergesBytes}.");
+            lines = [.. File.ReadLines(path)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFormatException($"{path}: cannot be read: {e.Message}", e);
+        }
+
         if (lines.Count > 0 && lines[0].StartsWith("#version", StringComparison.Ordinal)) lines.RemoveAt(0);
         while (lines.Count > 0 && lines[^1].Length == 0) lines.RemoveAt(lines.Count - 1);
         return lines;

@@ -65,10 +65,10 @@ internal static class TokenizerFolder
     /// <summary>Reads a JSON file of a vocabulary; anything wrong with it is a <see cref="ModelFormatException"/>.</summary>
     public static T ReadJson<T>(string path, Func<JsonElement, T> read)
     {
-        var length = new FileInfo(path).Length;
-        if (length > MaxFileBytes) throw new ModelFormatException($"{path}: {length} bytes; a vocabulary file has at most {MaxFileBytes}.");
         try
         {
+            var length = new FileInfo(path).Length;
+            if (length > MaxFileBytes) throw new ModelFormatException($"{path}: {length} bytes; a vocabulary file has at most {MaxFileBytes}.");
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? read(document.RootElement)
@@ -82,6 +82,10 @@ internal static class TokenizerFolder
         {
             // A value of another kind than asked for, or a string with half a surrogate pair.
             throw new ModelFormatException($"{path}: not as a vocabulary file is written: {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFormatException($"{path}: cannot be read: {e.Message}", e);
         }
     }
 

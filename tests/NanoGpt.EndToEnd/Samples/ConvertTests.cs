@@ -43,5 +43,17 @@ public sealed class ConvertTests
         Assert.False(File.Exists(nanogpt.PathOf("out/ckpt.pt")));
     }
 
+    [Fact]
+    public void Tensors_that_GPT2_does_not_have_are_left_out_on_request_only()
+    {
+        using var nanogpt = new Nanogpt();
+        var extra = Repository.File("tests", "NanoGpt.Tests", "Vectors", "bad", "model-dir", "extra-tensor");
+        var refused = nanogpt.Run("convert", extra, "out");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("--ignore_unexpected", refused.Errors);
+        nanogpt.Run("convert", extra, "out", "--ignore_unexpected").MustSucceed();
+        nanogpt.Run("convert", "out", "again").MustSucceed();
+    }
+
     private static string[] Names(string folder) => [.. Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
 }

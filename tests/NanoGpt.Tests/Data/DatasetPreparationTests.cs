@@ -199,6 +199,14 @@ public sealed class DatasetPreparationTests : IDisposable
     }
 
     [Fact]
+    public void A_line_that_is_not_UTF8_is_refused_like_a_text_that_is_not()
+    {
+        File.WriteAllBytes(_folder.File("d.jsonl"), [.. "{\"text\": \"a\"}\n{\"text\": \""u8, 0xE9, .. "\"}\n"u8]);
+        var options = new PreparationOptions { Dataset = "d", Input = _folder.File("d.jsonl"), OutDir = _folder.File("data") };
+        Assert.Contains("byte E9", Assert.Throws<ModelFormatException>(() => DatasetPreparation.Prepare(options)).Message);
+    }
+
+    [Fact]
     public void What_cannot_be_prepared_says_why()
     {
         File.WriteAllText(_folder.File("one.jsonl"), """{"text": "a"}""");
