@@ -39,8 +39,8 @@ internal static class RunStart
         SpeedLevers? levers = null;
         try
         {
-            foreach (var notice in Preflight.Notices(options, network.Config, data)) Say(TrainingEvent.Notice, notice);
             var memory = isGpu ? 0 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+            foreach (var notice in Preflight.Notices(options, network.Config, data, memory)) Say(TrainingEvent.Notice, notice);
             foreach (var warning in Preflight.Warnings(options, network.Config, memory)) Say(TrainingEvent.Warning, warning);
 
             optimizer = MakeOptimizer(network, options);

@@ -135,7 +135,7 @@ public sealed class TrainerTests : IDisposable
         using (var gpt = NewModel()) new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token);
         var said = new List<TrainingProgress>();
         var others = new NanoGptBatches { Fingerprint = "another's" };
-        var changed = options with { MaxIters = 4, Seed = 6, GradClip = 0.5, ResumeFrom = _folder.Path };
+        var changed = options with { MaxIters = 8, Seed = 6, GradClip = 0.5, ResumeFrom = _folder.Path };
 
         using (var gpt = NewModel()) new Trainer(gpt, changed).TrainOn(others, new Listener(said, TrainingEvent.Warning, TrainingEvent.Notice), Token);
 
