@@ -33,7 +33,7 @@ internal static class RunStart
         var voice = new RunVoice(progress, log);
         void Say(TrainingEvent what, string text) => voice.Say(new TrainingProgress { Event = what, Text = text, MaxIters = options.MaxIters });
 
-        var folder = new OutputFolder(options.OutDir);
+        var folder = new OutputFolder(options.OutDir, isWritten: !options.EvalOnly);
         FusedAdamW? optimizer = null;
         RunFiles? files = null;
         SpeedLevers? levers = null;
@@ -45,14 +45,14 @@ internal static class RunStart
 
             optimizer = MakeOptimizer(network, options);
             var checkpoints = new CheckpointStore(folder.FullPath, options.KeepCheckpoints);
-            checkpoints.CleanLeftovers();
+            if (!options.EvalOnly) checkpoints.CleanLeftovers();
             var state = options.ResumeFrom is { } source ? Resume(source, network, optimizer, Say) : null;
-            if (state is null && folder.SetEarlierRunAside())
+            if (state is null && !options.EvalOnly && folder.SetEarlierRunAside())
                 Say(TrainingEvent.Notice, $"{folder.FullPath} has an earlier run: moved to {Path.Combine(options.OutDir, "previous")}");
             foreach (var (what, text) in state is null ? [] : Differences(state, given, data)) Say(what, text);
 
             levers = SpeedLevers.Apply(network, device, options, state?.UsesOneDnn, warning => Say(TrainingEvent.Warning, warning));
-            files = new RunFiles(folder.FullPath, state, options.Tensorboard, fault => Say(TrainingEvent.Warning, fault));
+            files = options.EvalOnly ? RunFiles.None() : new RunFiles(folder.FullPath, state, options.Tensorboard, fault => Say(TrainingEvent.Warning, fault));
             voice.WriteTo(files);
             state = (state ?? TrainerState.Beginning(options)) with
             {
