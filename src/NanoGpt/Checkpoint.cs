@@ -12,8 +12,10 @@ namespace NanoGpt;
 /// <param name="BestValLoss">The lowest validation loss of the run until then; null where there was no evaluation, or trainer.json can't be read.</param>
 public sealed record Checkpoint(string Path, int Iteration, double? BestValLoss)
 {
+    private static readonly Dictionary<string, object?> NoOptions = [];
+
     /// <summary>The run's options as they were given, for <see cref="TrainerOptions.With"/>; empty for a <c>.pt</c> file.</summary>
-    public IReadOnlyDictionary<string, object?> Options { get; init; } = new Dictionary<string, object?>();
+    public IReadOnlyDictionary<string, object?> Options { get; init; } = NoOptions;
 
     /// <summary>Where the training text came from: the path of its <c>train.bin</c>, or the text's; null where that is not known.</summary>
     public string? Data { get; init; }

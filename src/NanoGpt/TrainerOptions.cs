@@ -53,7 +53,7 @@ public sealed record TrainerOptions
     public int LogInterval { get; init; } = 1;
 
     /// <summary>Evaluate once and stop (<c>eval_only</c>).</summary>
-    /// <value>Default false. nanoGPT ignores it after a resume; here it always holds.</value>
+    /// <value>Default false. nanoGPT ignores it after a resume; here it always holds. Nothing is written to <see cref="OutDir"/>.</value>
     public bool EvalOnly { get; init; }
 
     /// <summary>Save a checkpoint after each evaluation, or only after one that is the best so far (<c>always_save_checkpoint</c>).</summary>

@@ -87,7 +87,9 @@ internal abstract class TrainingCommand<TOptions> : Command<TOptions> where TOpt
         using var onStop = session.Stop.Token.Register(() => view.Say("ending with a checkpoint; Ctrl-C again ends at once"));
         var fits = session.Given.Contains("block_size") || options.Trainer.BlockSize <= gpt.Config.BlockSize;
         var trainer = new Trainer(gpt, fits ? options.Trainer : options.Trainer with { BlockSize = null }) { DrawSample = Sampler(options, session.Stop.Token) };
-        await trainer.TrainAsync(data, view, session.Stop.Token);
+        var result = await trainer.TrainAsync(data, view, session.Stop.Token);
+        if (result is { End: TrainingEnd.Cancelled or TrainingEnd.OutOfTime, Checkpoint: not null })
+            view.Say($"to go on: nanogpt {Name} --init_from=resume --out_dir={options.Trainer.OutDir}");
     }
 
     /// <summary>A resumed run has the options and the dataset that it had, where the user doesn't say otherwise.</summary>

@@ -62,8 +62,7 @@ internal sealed class TrainingView(Screen screen, Screen status, bool isLive) : 
 
     private void WriteLive(TrainingProgress value)
     {
-        if (value.Event != TrainingEvent.Iteration && value.Text is { } text)
-            live.Scroll(value.Event == TrainingEvent.Warning ? screen.Paint(Ink.Yellow, text) : text);
+        if (value.Event != TrainingEvent.Iteration && value.Text is { } text) live.Scroll(screen.Paint(InkOf(value.Event), text));
 
         var elapsed = TimeProvider.System.GetElapsedTime(started);
         var isDue = value.Event != TrainingEvent.Iteration || elapsed >= lastDrawn + RedrawInterval;
@@ -71,6 +70,14 @@ internal sealed class TrainingView(Screen screen, Screen status, bool isLive) : 
         lastDrawn = elapsed;
         live.Draw(ProgressLine(value, elapsed), FiguresLine(value), [(Ink.Blue, TerminalPlot.Sparkline(losses.Points, screen.Width - 1))]);
     }
+
+    private static Ink InkOf(TrainingEvent what) => what switch
+    {
+        TrainingEvent.Warning => Ink.Yellow,
+        TrainingEvent.Sample => Ink.Cyan,
+        TrainingEvent.Notice or TrainingEvent.Checkpoint => Ink.Dim,
+        _ => Ink.Plain,
+    };
 
     private List<(Ink, string)> ProgressLine(TrainingProgress value, TimeSpan elapsed)
     {

@@ -13,13 +13,17 @@ internal sealed class EventFile : IDisposable
     private readonly FileStream _file;
     private readonly TimeProvider _time;
 
-    public EventFile(string folder, TimeProvider? time = null)
+    /// <param name="folder">Made if missing; each start has a file of its own there.</param>
+    /// <param name="resumedAt">The step a run goes on from: TensorBoard drops what earlier files have of it and of later ones. Null for a run that begins.</param>
+    /// <param name="time">The clock.</param>
+    public EventFile(string folder, int? resumedAt = null, TimeProvider? time = null)
     {
         _time = time ?? TimeProvider.System;
         Directory.CreateDirectory(folder);
         var name = $"events.out.tfevents.{_time.GetUtcNow().ToUnixTimeMilliseconds()}.{Environment.ProcessId}.nanogpt";
         _file = new FileStream(Path.Combine(folder, name), FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
         Write(step: 0, new Message().Text(3, "brain.Event:2")); // file_version, which must come first
+        if (resumedAt is { } step) Write(step, new Message().Nested(7, new Message().Integer(1, 1))); // session_log { status: START }
     }
 
     /// <summary>One point of the curve <paramref name="tag"/>.</summary>

@@ -14,12 +14,15 @@ internal sealed class OutputFolder : IDisposable
     private static readonly string[] OfARun =
         ["ckpt-*", CheckpointStore.Best, "latest", "metrics.*", RunFiles.LogFile, ReportFile, "tensorboard"];
 
-    private readonly FileStream _lock;
+    private readonly FileStream? _lock;
 
+    /// <param name="path">The folder.</param>
+    /// <param name="isWritten">Whether the run leaves anything; one that only evaluates makes no folder and disturbs nobody.</param>
     /// <exception cref="CheckpointException">The folder cannot be written, or another run has it.</exception>
-    public OutputFolder(string path)
+    public OutputFolder(string path, bool isWritten = true)
     {
         FullPath = Path.GetFullPath(path);
+        if (!isWritten) return;
         try
         {
             Directory.CreateDirectory(FullPath);
@@ -51,5 +54,5 @@ internal sealed class OutputFolder : IDisposable
         return true;
     }
 
-    public void Dispose() => _lock.Dispose();
+    public void Dispose() => _lock?.Dispose();
 }

@@ -39,14 +39,19 @@ internal static class Preflight
     }
 
     /// <summary>What the run will be, one line each.</summary>
-    public static IEnumerable<string> Notices(TrainerOptions options, GPTConfig config, IBatches data)
+    /// <param name="options">With their nulls filled in.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="data">The data.</param>
+    /// <param name="memory">Bytes that the machine has for this process; 0 where that is not known.</param>
+    public static IEnumerable<string> Notices(TrainerOptions options, GPTConfig config, IBatches data, long memory)
     {
         var perIteration = TokensPerIteration(options);
         var steps = options.MaxIters + 1L;
         yield return Line($"tokens per iteration will be: {perIteration:N0} ({options.GradientAccumulationSteps} x {options.BatchSize} x {options.BlockSize})");
         yield return Line($"number of parameters: {config.CountParameters(includePositions: false) / 1e6:F2}M");
-        yield return Line($"the whole run is {(double)steps * perIteration / data.TrainTokens:F2} epochs of {data.TrainTokens:N0} tokens; an untrained model's loss is about {Math.Log(config.VocabSize):F2}");
-        yield return $"memory needed: about {Bytes(EstimateMemory(config, options.BatchSize, options.BlockSize!.Value))}";
+        yield return Line($"the whole run is {(double)steps * perIteration / data.TrainTokens:F2} epochs of {data.TrainTokens:N0} tokens");
+        yield return Line($"an untrained model's loss is about {Math.Log(config.VocabSize):F2}");
+        yield return $"tensors will need about {Bytes(EstimateMemory(config, options.BatchSize, options.BlockSize!.Value))}{(memory > 0 ? $" of {Bytes(memory)}" : "")}";
     }
 
     /// <summary>What is probably not meant so, one line each.</summary>

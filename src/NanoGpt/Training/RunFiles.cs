@@ -16,12 +16,14 @@ internal sealed class RunFiles : IDisposable
 
     private const string CsvHeader = "iter,train_loss,val_loss,loss,lr,grad_norm,ms,tokens_per_s,mfu";
 
-    private readonly LineFile _metrics;
-    private readonly LineFile _csv;
-    private readonly LineFile _log;
+    private readonly LineFile? _metrics;
+    private readonly LineFile? _csv;
+    private readonly LineFile? _log;
     private readonly EventFile? _events;
     private readonly Action<string> _onFault;
     private bool _hasFault;
+
+    private RunFiles() => _onFault = _ => { };
 
     /// <param name="outDir">The run's folder, which exists.</param>
     /// <param name="resumed">The state a run goes on from, or null for one that begins.</param>
@@ -36,8 +38,11 @@ internal sealed class RunFiles : IDisposable
         _metrics = new LineFile(Path.Combine(outDir, MetricsFile), keepMetrics);
         _csv = new LineFile(Path.Combine(outDir, "metrics.csv"), keepCsv, CsvHeader);
         _log = new LineFile(Path.Combine(outDir, LogFile), resumed is null ? null : _ => true);
-        _events = tensorBoard ? new EventFile(Path.Combine(outDir, "tensorboard")) : null;
+        _events = tensorBoard ? new EventFile(Path.Combine(outDir, "tensorboard"), resumed?.Iteration) : null;
     }
+
+    /// <summary>No files at all, for a run that only evaluates.</summary>
+    public static RunFiles None() => new();
 
     /// <summary>A line of the log, to the letter.</summary>
     public void Log(string line) => Append(_log, line);
@@ -97,15 +102,15 @@ internal sealed class RunFiles : IDisposable
 
     public void Dispose()
     {
-        _metrics.Dispose();
-        _csv.Dispose();
-        _log.Dispose();
+        _metrics?.Dispose();
+        _csv?.Dispose();
+        _log?.Dispose();
         _events?.Dispose();
     }
 
     private void Scalar(string tag, int iteration, double value) => Try(() => _events?.Scalar(tag, iteration, value));
 
-    private void Append(LineFile file, string line) => Try(() => file.Append(line));
+    private void Append(LineFile? file, string line) => Try(() => file?.Append(line));
 
     private void Try(Action write)
     {

@@ -33,26 +33,26 @@ internal static class RunStart
         var voice = new RunVoice(progress, log);
         void Say(TrainingEvent what, string text) => voice.Say(new TrainingProgress { Event = what, Text = text, MaxIters = options.MaxIters });
 
-        var folder = new OutputFolder(options.OutDir);
+        var folder = new OutputFolder(options.OutDir, isWritten: !options.EvalOnly);
         FusedAdamW? optimizer = null;
         RunFiles? files = null;
         SpeedLevers? levers = null;
         try
         {
-            foreach (var notice in Preflight.Notices(options, network.Config, data)) Say(TrainingEvent.Notice, notice);
             var memory = isGpu ? 0 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+            foreach (var notice in Preflight.Notices(options, network.Config, data, memory)) Say(TrainingEvent.Notice, notice);
             foreach (var warning in Preflight.Warnings(options, network.Config, memory)) Say(TrainingEvent.Warning, warning);
 
             optimizer = MakeOptimizer(network, options);
             var checkpoints = new CheckpointStore(folder.FullPath, options.KeepCheckpoints);
-            checkpoints.CleanLeftovers();
+            if (!options.EvalOnly) checkpoints.CleanLeftovers();
             var state = options.ResumeFrom is { } source ? Resume(source, network, optimizer, Say) : null;
-            if (state is null && folder.SetEarlierRunAside())
+            if (state is null && !options.EvalOnly && folder.SetEarlierRunAside())
                 Say(TrainingEvent.Notice, $"{folder.FullPath} has an earlier run: moved to {Path.Combine(options.OutDir, "previous")}");
             foreach (var (what, text) in state is null ? [] : Differences(state, given, data)) Say(what, text);
 
             levers = SpeedLevers.Apply(network, device, options, state?.UsesOneDnn, warning => Say(TrainingEvent.Warning, warning));
-            files = new RunFiles(folder.FullPath, state, options.Tensorboard, fault => Say(TrainingEvent.Warning, fault));
+            files = options.EvalOnly ? RunFiles.None() : new RunFiles(folder.FullPath, state, options.Tensorboard, fault => Say(TrainingEvent.Warning, fault));
             voice.WriteTo(files);
             state = (state ?? TrainerState.Beginning(options)) with
             {

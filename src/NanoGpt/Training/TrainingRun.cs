@@ -180,7 +180,7 @@ internal sealed class TrainingRun : IDisposable
     /// <param name="isRunning">Whether the run goes on.</param>
     public void DrawReport(bool isRunning)
     {
-        if (!Options.Report) return;
+        if (!Options.Report || Options.EvalOnly) return;
         try
         {
             RunReport.Write(Path.Combine(_folder.FullPath, OutputFolder.ReportFile), [_folder.FullPath], isRunning);

@@ -52,6 +52,30 @@ public sealed class TrainingCommandTests
     }
 
     [Fact]
+    public void A_terminal_gets_a_live_view_that_fits_it()
+    {
+        const string script = "/usr/bin/script";
+        Assert.SkipUnless(OperatingSystem.IsLinux() && File.Exists(script), $"{script} is not there, to make a terminal");
+        using var nanogpt = new Nanogpt();
+        nanogpt.Run("prepare", "saltmarrow_char", $"--input={TinyModel.Text}").MustSucceed();
+        var train = $"stty cols 60 rows 20; exec dotnet {Nanogpt.Program} train {string.Join(' ', Tiny)} --max_iters=20 --eval_interval=10 --sample_start=The --sample_tokens=5";
+        var start = new ProcessStartInfo(script, ["-qec", train, "/dev/null"]) { WorkingDirectory = nanogpt.Folder, RedirectStandardOutput = true, RedirectStandardInput = true };
+        start.Environment["TERM"] = "xterm";
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+
+        Assert.Equal(0, process.ExitCode);
+        var lines = output.Split("\r\n").Select(line => Regex.Replace(line[(line.LastIndexOf("\e[J", StringComparison.Ordinal) is var home and >= 0 ? home + 3 : 0)..], @"\e\[[0-9;?]*[A-Za-z]|\e[=>]", "")).ToList();
+        var drawn = lines.Where(line => line.Contains('━') || line.Contains('─') || line.StartsWith("loss ", StringComparison.Ordinal) || line.Contains('▁')).ToList();
+        Assert.True(drawn.Count >= 9, output); // three lines, at least as often as an evaluation was there
+        Assert.All(drawn, line => Assert.InRange(line.Length, 1, 59));
+        Assert.Contains(drawn, line => line.Contains("iter 20 of 20", StringComparison.Ordinal));
+        Assert.DoesNotContain("iter 20: loss", output, StringComparison.Ordinal);
+        Assert.Contains("step 20: train loss", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_config_file_comes_first_and_the_command_line_wins()
     {
         using var nanogpt = new Nanogpt();

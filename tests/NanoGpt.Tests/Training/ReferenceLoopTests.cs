@@ -20,11 +20,13 @@ public sealed class ReferenceLoopTests : IDisposable
     [Fact]
     public void Losses_of_shakespeare_chars_full_model_are_those_of_the_plain_loop() => Compare(batchSize: 2, blockSize: 64, steps: 8, tolerance: 2e-4);
 
-    [Fact]
-    public void Losses_of_300_iterations_in_full_size_are_those_of_the_plain_loop()
+    [Theory]
+    [InlineData(4)]  // a quarter of an hour
+    [InlineData(64)] // hours: the batch of configs/train_shakespeare_char.json
+    public void Losses_of_300_iterations_in_full_size_are_those_of_the_plain_loop(int batchSize)
     {
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1", "takes an hour or two; NANOGPT_LONG=1 runs it");
-        Compare(batchSize: 64, blockSize: 256, steps: 300, tolerance: 1e-2);
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1", "takes hours; NANOGPT_LONG=1 runs it");
+        Compare(batchSize, blockSize: 256, steps: 300, tolerance: 1e-2);
     }
 
     // Rounding differs and training amplifies it: the tolerance is what float32 leaves after that many steps.
@@ -50,7 +52,10 @@ public sealed class ReferenceLoopTests : IDisposable
         new Trainer(gpt, options).Train(data, new Listener(losses, TrainingEvent.Iteration), TestContext.Current.CancellationToken);
 
         Assert.Equal(steps, losses.Count);
-        for (var i = 0; i < steps; i++) Assert.Equal(expected[i], losses[i].Loss, tolerance);
+        var differences = expected.Select((loss, i) => Math.Abs(loss - losses[i].Loss)).ToList();
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{steps} iterations of {batchSize} x {blockSize} tokens, loss from {expected[0]:F4} to {expected[^1]:F4}: differences up to {differences.Max():E1}, in the first 100 up to {differences.Take(100).Max():E1}");
+        Assert.InRange(differences.Max(), 0, tolerance);
         Assert.NotEqual(expected[0], expected[^1], 1e-2); // something was learned
     }
 

@@ -62,7 +62,7 @@ public sealed class RunFilesTests : IDisposable
     [Fact]
     public void TensorBoard_file_has_framed_events_with_valid_checksums()
     {
-        using (var events = new EventFile(_folder.Path))
+        using (var events = new EventFile(_folder.Path, resumedAt: 6))
         {
             events.Scalar("train/loss", 7, 2.5);
             events.Text("sample", 8, "To be");
@@ -79,13 +79,14 @@ public sealed class RunFilesTests : IDisposable
             at += 16 + length;
         }
 
-        Assert.Equal(3, records.Count);
+        Assert.Equal(4, records.Count);
         Assert.Equal("brain.Event:2", Encoding.ASCII.GetString(records[0].AsSpan(^13)));
 
         // After 9 bytes of wall time: step 7, then summary { value { tag "train/loss", simple_value 2.5 } }.
         byte[] scalar = [0x10, 7, 0x2A, 19, 0x0A, 17, 0x0A, 10, .. "train/loss"u8, 0x15, .. BitConverter.GetBytes(2.5f)];
-        Assert.Equal(scalar, records[1].AsSpan(9).ToArray());
-        Assert.Contains("To be", Encoding.UTF8.GetString(records[2]));
+        Assert.Equal([0x10, 6, 0x3A, 2, 0x08, 1], records[1].AsSpan(9).ToArray()); // step 6, session_log { status: START }
+        Assert.Equal(scalar, records[2].AsSpan(9).ToArray());
+        Assert.Contains("To be", Encoding.UTF8.GetString(records[3]));
     }
 
     [Fact]

@@ -135,7 +135,7 @@ public sealed class TrainerTests : IDisposable
         using (var gpt = NewModel()) new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token);
         var said = new List<TrainingProgress>();
         var others = new NanoGptBatches { Fingerprint = "another's" };
-        var changed = options with { MaxIters = 4, Seed = 6, GradClip = 0.5, ResumeFrom = _folder.Path };
+        var changed = options with { MaxIters = 8, Seed = 6, GradClip = 0.5, ResumeFrom = _folder.Path };
 
         using (var gpt = NewModel()) new Trainer(gpt, changed).TrainOn(others, new Listener(said, TrainingEvent.Warning, TrainingEvent.Notice), Token);
 
@@ -338,12 +338,17 @@ public sealed class TrainerTests : IDisposable
     public void Eval_only_evaluates_once_also_after_a_resume()
     {
         Train(NewModel(), Options() with { MaxIters = 5 });
+        var files = Files();
         using var gpt = NewModel();
 
-        var result = new Trainer(gpt, Options() with { ResumeFrom = _folder.Path, EvalOnly = true }).TrainOn(new NanoGptBatches(), null, Token);
+        var result = new Trainer(gpt, Options() with { ResumeFrom = _folder.Path, EvalOnly = true, Report = true }).TrainOn(new NanoGptBatches(), null, Token);
+        new Trainer(gpt, Options() with { EvalOnly = true, Tensorboard = true }).TrainOn(new NanoGptBatches(), null, Token);
 
         Assert.Equal([6], result.Evaluations.Select(evaluation => evaluation.Iteration));
         Assert.Equal(6, result.Iterations);
+        Assert.Equal(files, Files()); // the run that lies there is as it was
+
+        string[] Files() => [.. Directory.GetFileSystemEntries(_folder.Path, "*", SearchOption.AllDirectories).Order().Select(path => path + File.GetLastWriteTimeUtc(path).Ticks)];
     }
 
     [Fact]
