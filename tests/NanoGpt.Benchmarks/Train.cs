@@ -28,10 +28,8 @@ internal static class Train
     private static readonly string[] Default = ["b4t64", "b2t512", "baby"];
 
     public static string Usage =>
-        $"""
-        train [{string.Join(" | ", Works.Keys)} ...] [--rounds N] [--only ours|plain] [--recompute] [--bfloat16] [--threads N]
-                  [--without {string.Join('|', SpeedSwitches().Select(property => property.Name))} ...]
-        """;
+        $"train [{string.Join('|', Works.Keys)} ...] [--rounds N] [--only ours|plain] [--recompute] [--bfloat16] [--threads N] "
+        + $"[--without {string.Join('|', SpeedSwitches().Select(property => property.Name))} ...]";
 
     public static int Run(ReadOnlySpan<string> arguments)
     {
