@@ -132,8 +132,9 @@ public sealed class Block : Module<Tensor, Tensor>
     /// <returns>(B, T, C).</returns>
     public override Tensor forward(Tensor x)
     {
+        using var scope = NewDisposeScope(); // what autograd doesn't need is freed here, not at the end of the caller's step
         x = x.Plus(attn.forward(ln_1.forward(x))); // x + ..., safely: see Native/HeldNumbers.cs
-        return x.Plus(mlp.forward(ln_2.forward(x)));
+        return x.Plus(mlp.forward(ln_2.forward(x))).MoveToOuterDisposeScope();
     }
 }
 
@@ -228,9 +229,10 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     public Tensor Loss(Tensor idx, Tensor targets)
     {
         ArgumentNullException.ThrowIfNull(targets);
+        using var scope = NewDisposeScope(); // the graph alone holds what it needs, and lets go of it while backward runs
         var x = ln_f.forward(Hidden(idx)).view(-1, Config.NEmbd); // (B, T, C) -> (B T, C)
         CheckTargets(idx, targets);
-        return ProjectedCrossEntropy.Of(x, (lm_head?.weight ?? wte.weight)!, targets.view(-1), ProductType);
+        return ProjectedCrossEntropy.Of(x, (lm_head?.weight ?? wte.weight)!, targets.view(-1), ProductType).MoveToOuterDisposeScope();
     }
 
     private Tensor Hidden(Tensor idx)

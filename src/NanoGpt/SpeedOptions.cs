@@ -9,7 +9,11 @@ public sealed record SpeedOptions
     /// <value>Default true.</value>
     public bool FusedOptimizer { get; init; } = true;
 
-    /// <summary>Computes the loss a few rows at a time instead of holding all logits four times.</summary>
+    /// <summary>Draws the next batch on another thread while a step runs.</summary>
+    /// <value>Default true.</value>
+    public bool BatchesAhead { get; init; } = true;
+
+    /// <summary>Computes the loss a few tokens at a time instead of holding all logits four times.</summary>
     /// <value>Default true.</value>
     public bool ChunkedLoss { get; init; } = true;
 

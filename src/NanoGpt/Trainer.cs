@@ -56,7 +56,10 @@ public sealed class Trainer
         TokenDataset data, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        return TrainOn(new DatasetBatches(data, _options.Seed), progress, cancellationToken);
+        var batches = new DatasetBatches(data, _options.Seed);
+        if (!_options.Speed.BatchesAhead) return TrainOn(batches, progress, cancellationToken);
+        using var ahead = new BatchesAhead(batches);
+        return TrainOn(ahead, progress, cancellationToken);
     }
 
     /// <summary><see cref="Train"/> on a thread of its own.</summary>

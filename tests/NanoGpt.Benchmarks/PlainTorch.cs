@@ -69,6 +69,12 @@ internal sealed class PlainGpt : Module<Tensor, Tensor, Tensor>
         h = ModuleList(Enumerable.Range(0, config.NLayer).Select(_ => new PlainBlock(config)).ToArray());
         ln_f = LayerNorm(config.NEmbd);
         RegisterComponents();
+        using var _ = no_grad();
+        foreach (var (name, parameter) in named_parameters())
+        {
+            if (parameter.dim() == 2) init.normal_(parameter, 0, name.EndsWith("c_proj.weight", StringComparison.Ordinal) ? 0.02 / Math.Sqrt(2 * config.NLayer) : 0.02);
+            else if (name.EndsWith("bias", StringComparison.Ordinal)) init.zeros_(parameter);
+        }
     }
 
     public override Tensor forward(Tensor idx, Tensor targets)

@@ -15,6 +15,14 @@ return args switch
 
 static int Usage()
 {
-    Console.WriteLine("benchmarks: train [all|0|1|2] [heap|adamw ... to leave out] | load | generate [rounds] [threads] | tokenize FILE | prepare FILE [MB] | convert");
+    Console.WriteLine($"""
+        benchmarks, one at a time, built with -c Release, on a machine that does nothing else:
+          {Train.Usage}
+          generate [rounds] [threads]
+          load
+          tokenize FILE
+          prepare FILE [MB]
+          convert
+        """);
     return 1;
 }

@@ -3,6 +3,7 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using System.Reflection;
 using NanoGpt.Native;
 using NanoGpt.Training;
 using static TorchSharp.torch;
@@ -12,48 +13,66 @@ namespace NanoGpt.Benchmarks;
 internal static class Train
 {
     private static readonly GPTConfig Gpt2 = new() { BlockSize = 1024 };
+    private static readonly GPTConfig Medium = new() { NLayer = 24, NHead = 16, NEmbd = 1024, BlockSize = 1024 };
     private static readonly GPTConfig Baby = new() { NLayer = 4, NHead = 4, NEmbd = 128, BlockSize = 64, VocabSize = 65 };
 
-    private static readonly Work[] Works =
-    [
-        new("124M, B 4, T 64", Gpt2, 4, 64, Warmup: 2, StepsAtATime: 1, Rounds: 7),
-        new("124M, B 2, T 512", Gpt2, 2, 512, Warmup: 1, StepsAtATime: 1, Rounds: 3),
-        new("baby GPT (4 layers, 4 heads, 128, block 64), B 12", Baby, 12, 64, Warmup: 20, StepsAtATime: 10, Rounds: 15),
-    ];
+    private static readonly Dictionary<string, Work> Works = new()
+    {
+        ["b4t64"] = new("124M, B 4, T 64", Gpt2, 4, 64, Warmup: 2, StepsAtATime: 1, Rounds: 7),
+        ["b2t512"] = new("124M, B 2, T 512", Gpt2, 2, 512, Warmup: 1, StepsAtATime: 1, Rounds: 3),
+        ["baby"] = new("baby GPT (4 layers, 4 heads, 128, block 64), B 12", Baby, 12, 64, Warmup: 20, StepsAtATime: 10, Rounds: 15),
+        ["b1t1024"] = new("124M, B 1, T 1024", Gpt2, 1, 1024, Warmup: 1, StepsAtATime: 1, Rounds: 1),
+        ["medium"] = new("gpt2-medium (355M), B 1, T 1024", Medium, 1, 1024, Warmup: 1, StepsAtATime: 1, Rounds: 1),
+    };
 
-    /// <summary><c>train [all|0|1|2] [levers left out ...]</c></summary>
+    private static readonly string[] Default = ["b4t64", "b2t512", "baby"];
+
+    public static string Usage =>
+        $"train [{string.Join('|', Works.Keys)} ...] [--rounds N] [--only ours|plain] [--recompute] [--bfloat16] [--threads N] "
+        + $"[--without {string.Join('|', SpeedSwitches().Select(property => property.Name))} ...]";
+
     public static int Run(ReadOnlySpan<string> arguments)
     {
-        if (arguments is ["--child", var side, var number, ..]) return Child(side, Works[int.Parse(number, CultureInfo.InvariantCulture)], arguments[3..].ToArray());
-        var which = arguments is [var first, ..] && first != "all" ? [int.Parse(first, CultureInfo.InvariantCulture)] : Enumerable.Range(0, Works.Length).ToArray();
+        if (arguments is ["--child", var side, var work, ..]) return Child(side, Works[work], Settings.Parse(arguments[3..].ToArray()));
+        var rest = arguments.ToArray();
+        var chosen = rest.TakeWhile(Works.ContainsKey).ToArray();
+        var options = rest[chosen.Length..];
+        var settings = Settings.Parse(options);
         Console.WriteLine(Machine.Line());
-        foreach (var index in which) Compare(index, arguments.Length > 1 ? arguments[1..].ToArray() : []);
+        foreach (var name in chosen.Length > 0 ? chosen : Default) Compare(name, settings, options);
         return 0;
     }
 
-    private static void Compare(int index, string[] without)
+    private static void Compare(string name, Settings settings, string[] options)
     {
-        var work = Works[index];
-        using var plain = new Side("plain", index, without);
-        using var ours = new Side("ours", index, without);
-        for (var round = 0; round < work.Rounds; round++)
+        var work = Works[name];
+        string[] names = settings.Only is { } one ? [one] : ["plain", "ours"];
+        var sides = names.Select(side => new Side(side, name, options)).ToArray();
+        try
         {
-            plain.Steps(work.StepsAtATime);
-            ours.Steps(work.StepsAtATime);
-        }
+            for (var round = 0; round < (settings.Rounds ?? work.Rounds); round++)
+            {
+                foreach (var side in sides) side.Steps(work.StepsAtATime);
+            }
 
-        Console.WriteLine($"{work.Name}{(without.Length > 0 ? $" (without {string.Join(", ", without)})" : "")}");
-        Console.WriteLine("                 wall ms/step  CPU ms/step  tokens/s  peak MB  loss");
-        foreach (var side in new[] { plain, ours }) Console.WriteLine(side.Line(work.Batch * work.Length));
-        Console.WriteLine($"plain / ours     {plain.Wall / ours.Wall,12:F2} {plain.Cpu / ours.Cpu,12:F2}           {ours.PeakMegabytes / plain.PeakMegabytes,8:F2} of plain's memory");
+            Console.WriteLine(string.Join(' ', [work.Name, .. options]));
+            Console.WriteLine("                 wall ms/step  CPU ms/step  tokens/s  peak MB  loss");
+            foreach (var side in sides) Console.WriteLine(side.Line(work.Batch * work.Length));
+            if (sides is [var plain, var ours])
+                Console.WriteLine($"plain / ours     {plain.Wall / ours.Wall,12:F2} {plain.Cpu / ours.Cpu,12:F2}           {ours.PeakMegabytes / plain.PeakMegabytes,8:F2} of plain's memory");
+        }
+        finally
+        {
+            foreach (var side in sides) side.Dispose();
+        }
     }
 
-    private static int Child(string side, Work work, string[] without)
+    private static int Child(string side, Work work, Settings settings)
     {
         Libtorch.EnsureLoaded();
-        if (without.Contains("threads")) set_num_threads(1); // on a busy machine processor time of one thread still tells
+        if (settings.Threads is { } threads) set_num_threads(threads); // on a busy machine processor time of one thread still tells
         _ = random.manual_seed(1);
-        var step = side == "plain" ? Plain(work) : Ours(work, without);
+        var step = side == "plain" ? new PlainTraining(new PlainGpt(work.Config), 6e-4).Step : Ours(work, settings);
         var draw = new Random(1);
         long[] x = new long[work.Batch * work.Length], y = new long[x.Length], shape = [work.Batch, work.Length];
         var loss = 0f;
@@ -80,28 +99,71 @@ internal static class Train
         }
     }
 
-    private static Func<long[], long[], long[], float> Plain(Work work) => new PlainTraining(new PlainGpt(work.Config), 6e-4).Step;
-
-    private static Func<long[], long[], long[], float> Ours(Work work, string[] without)
+    // As the trainer does it, without what a run does besides: evaluations, checkpoints, files.
+    private static Func<long[], long[], long[], float> Ours(Work work, Settings settings)
     {
-        var heap = without.Contains("heap") ? null : GlibcHeap.Keep();
+        var options = settings.For(work);
         var model = new GPTModel(work.Config);
-        model.RecomputesBlocks = without.Contains("activations");
-        var backend = without.Contains("adamw") ? AdamWBackend.Plain : AdamWBackend.Auto;
-        var optimizer = new FusedAdamW(model.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)), new AdamWOptions { Backend = backend });
+        var levers = SpeedLevers.Apply(model, CPU, options, null, Console.Error.WriteLine);
+        var optimizer = new FusedAdamW(
+            model.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)),
+            new AdamWOptions { Backend = options.Speed.FusedOptimizer ? AdamWBackend.Auto : AdamWBackend.Plain });
+        Console.Error.WriteLine($"{OneDnnProducts.Findings}{(levers.UsesOneDnn ? "; oneDNN is used" : "")}");
         return (x, y, shape) =>
         {
-            GC.KeepAlive(heap);
             using var scope = NewDisposeScope();
-            var loss = without.Contains("loss") ? model.forward(tensor(x, shape), tensor(y, shape)).Loss! : model.Loss(tensor(x, shape), tensor(y, shape));
+            var (input, targets) = (tensor(x, shape), tensor(y, shape));
+            var loss = options.Speed.ChunkedLoss ? model.Loss(input, targets) : model.forward(input, targets).Loss!;
             loss.backward();
             _ = optimizer.Step(6e-4, 1.0);
             optimizer.ZeroGrad();
+            GC.KeepAlive(levers);
             return loss.item<float>();
         };
     }
 
+    private static IEnumerable<PropertyInfo> SpeedSwitches() => typeof(SpeedOptions).GetProperties().Where(property => property.PropertyType == typeof(bool));
+
     private sealed record Work(string Name, GPTConfig Config, int Batch, int Length, int Warmup, int StepsAtATime, int Rounds);
+
+    /// <summary>What the command line asks for.</summary>
+    private sealed record Settings(int? Rounds, string? Only, bool Recompute, bool BFloat16, int? Threads, SpeedOptions Speed)
+    {
+        public static Settings Parse(string[] options)
+        {
+            var settings = new Settings(null, null, Recompute: false, BFloat16: false, null, new SpeedOptions());
+            for (var i = 0; i < options.Length; i++)
+            {
+                settings = options[i] switch
+                {
+                    "--rounds" => settings with { Rounds = int.Parse(options[++i], CultureInfo.InvariantCulture) },
+                    "--only" => settings with { Only = options[++i] },
+                    "--threads" => settings with { Threads = int.Parse(options[++i], CultureInfo.InvariantCulture) },
+                    "--recompute" => settings with { Recompute = true },
+                    "--bfloat16" => settings with { BFloat16 = true },
+                    "--without" => settings,
+                    var name => settings with { Speed = Without(settings.Speed, name) },
+                };
+            }
+
+            return settings;
+        }
+
+        public TrainerOptions For(Work work) => new()
+        {
+            BatchSize = work.Batch, BlockSize = work.Length, GradientCheckpointing = Recompute, Speed = Speed,
+            Dtype = BFloat16 ? Dtype.BFloat16 : Dtype.Float32,
+        };
+
+        private static SpeedOptions Without(SpeedOptions speed, string name)
+        {
+            var property = SpeedSwitches().FirstOrDefault(property => property.Name == name)
+                ?? throw new ArgumentException($"no option or speed switch '{name}'; usage: {Usage}");
+            var less = speed with { };
+            property.SetValue(less, false);
+            return less;
+        }
+    }
 
     /// <summary>One of the two processes.</summary>
     private sealed class Side : IDisposable
@@ -111,11 +173,11 @@ internal static class Train
         private readonly List<double> _wall = [], _cpu = [];
         private double _loss;
 
-        public Side(string name, int work, string[] without)
+        public Side(string name, string work, string[] options)
         {
             _name = name;
             _process = Process.Start(new ProcessStartInfo("dotnet",
-                [typeof(Train).Assembly.Location, "train", "--child", name, work.ToString(CultureInfo.InvariantCulture), .. without])
+                [typeof(Train).Assembly.Location, "train", "--child", name, work, .. options])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,

@@ -87,6 +87,20 @@ public sealed class SpeedLeversTests : IDisposable
         AssertGradientsEqual(kept, recomputed, 0);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Loss_leaves_nothing_but_itself_to_the_callers_scope(bool recomputesBlocks)
+    {
+        // A wrapper left in the step's scope would keep its memory until after the backward pass.
+        var network = Network(Small);
+        network.RecomputesBlocks = recomputesBlocks;
+        var (x, y) = Batch(Small.VocabSize);
+        using var scope = NewDisposeScope();
+        var loss = network.Loss(x, y);
+        Assert.Equal([loss], scope.DisposablesView);
+    }
+
     [Fact]
     public void Recomputed_blocks_leave_no_tensors_behind()
     {
