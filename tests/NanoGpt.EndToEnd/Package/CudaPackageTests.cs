@@ -21,7 +21,7 @@ public sealed class CudaPackageTests(LocalFeed feed)
     [MemberData(nameof(Platforms))]
     public async Task One_cuda_package_beside_it_leaves_one_libtorch_in_the_program(string system, string platform, string[] files)
     {
-        var folder = NewProgram(system, platform, files, targets: true);
+        var folder = NewProgram(system, platform, files);
         await Shell.Dotnet(folder, Build(platform));
 
         var output = Path.Combine(folder, "bin", "Release", "net10.0", platform);
@@ -33,13 +33,14 @@ public sealed class CudaPackageTests(LocalFeed feed)
     }
 
     [Fact]
-    public async Task Without_our_target_two_libtorches_end_the_build()
+    public async Task TorchSharp_ends_the_build_where_our_target_has_not_taken_the_other_package_away()
     {
         var (system, platform, files) = Platforms.First().Data;
-        var folder = NewProgram(system, platform, files, targets: false);
-        var (exitCode, output) = await Shell.Run(folder, "dotnet", [.. Build(platform), "-nodeReuse:false", "-p:UseSharedCompilation=false"]);
+        var folder = NewProgram(system, platform, files);
+        string[] arguments = [.. Build(platform), "-p:TorchSharpCpuPackage=true", "-nodeReuse:false", "-p:UseSharedCompilation=false"];
+        var (exitCode, output) = await Shell.Run(folder, "dotnet", arguments); // what the command line sets, no target changes
         Assert.NotEqual(0, exitCode);
-        Assert.Contains("TorchSharp runtime packages have been referenced", output, StringComparison.Ordinal);
+        Assert.Contains("Two TorchSharp runtime packages have been referenced", output, StringComparison.Ordinal);
     }
 
     private static string[] Build(string platform) => ["build", "-c", "Release", "-r", platform, "--no-self-contained"];
@@ -47,11 +48,11 @@ public sealed class CudaPackageTests(LocalFeed feed)
     private static bool IsLibtorch(string name) =>
         name.Split('.')[0] is "libc10" or "c10" || (name.Contains("torch", StringComparison.Ordinal) && !name.Contains("Sharp", StringComparison.Ordinal));
 
-    private string NewProgram(string system, string platform, string[] files, bool targets)
+    private string NewProgram(string system, string platform, string[] files)
     {
         var cudaPackage = $"TorchSharp-cuda-{system}";
         WriteCudaPackages(cudaPackage, platform, files);
-        var folder = feed.NewFolder($"cuda-{system}-{targets}");
+        var folder = feed.NewFolder($"cuda-{system}-{Guid.NewGuid():N}");
         File.WriteAllText(Path.Combine(folder, "program.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
@@ -61,7 +62,7 @@ public sealed class CudaPackageTests(LocalFeed feed)
                 <CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible>
               </PropertyGroup>
               <ItemGroup>
-                <PackageReference Include="NanoGpt" Version="{feed.Version}"{(targets ? "" : " ExcludeAssets=\"build;buildTransitive\"")} />
+                <PackageReference Include="NanoGpt" Version="{feed.Version}" />
                 <PackageReference Include="{cudaPackage}" Version="0.107.0" />
               </ItemGroup>
             </Project>
