@@ -8,7 +8,9 @@ var examples = new (string Group, string Name, Func<Task> Run)[]
 {
     ("", "runtime", Wrap(() => Console.WriteLine(RuntimeInformation.FrameworkDescription))),
     ("using readme", "four lines", Wrap(ReadmeExamples.FourLines)),
-    ("using", "download", HubExamples.Download),
+    ("using", "progress of a download", HubExamples.Progress),
+    ("using", "chat", ReadmeExamples.Chat),
+    ("using", "services", Wrap(ReadmeExamples.Services)),
     ("using", "streaming", GenerationExamples.Streaming),
     ("using", "sampling", Wrap(GenerationExamples.Sampling)),
     ("using", "results", Wrap(GenerationExamples.Results)),
@@ -21,6 +23,9 @@ var examples = new (string Group, string Name, Func<Task> Run)[]
     ("training", "progress", TrainingExamples.Progress),
     ("training", "resume", Wrap(TrainingExamples.Resume)),
     ("training", "from scratch", Wrap(TrainingExamples.FromScratch)),
+    ("hub", "download", HubExamples.Download),
+    ("hub", "cache", HubExamples.Cache),
+    ("hub", "upload", HubExamples.Upload),
 };
 
 foreach (var (group, name, run) in examples.Where(e => args.Length == 0 || args.Contains(e.Name) || args.Intersect(e.Group.Split(' ')).Any()))

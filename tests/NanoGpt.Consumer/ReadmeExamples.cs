@@ -1,5 +1,7 @@
 // The code of README.md.
 
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
 using NanoGpt.Data;
 
 namespace NanoGpt.Consumer;
@@ -26,5 +28,27 @@ internal static class ReadmeExamples
         Console.WriteLine($"validation loss {result.BestValLoss:F3}");
         gpt.SavePretrained("out/final");   // a folder that transformers opens too
         #endregion
+    }
+
+    public static async Task Chat()
+    {
+        #region chat
+        using var gpt = GPT.FromPretrained("gpt2");
+        using IChatClient chat = gpt.AsChatClient();
+
+        await foreach (var update in chat.GetStreamingResponseAsync("Who lives in a lighthouse?", new() { MaxOutputTokens = 40 }))
+            Console.Write(update.Text);
+        #endregion
+        Console.WriteLine();
+    }
+
+    public static void Services()
+    {
+        #region services
+        var services = new ServiceCollection();
+        services.AddNanoGpt("gpt2");   // GPT, Generator, IChatClient, IEmbeddingGenerator, each once
+        #endregion
+        using var provider = services.BuildServiceProvider();
+        Console.WriteLine(provider.GetRequiredService<GPT>().Config.NLayer);
     }
 }

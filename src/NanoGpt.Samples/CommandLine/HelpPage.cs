@@ -57,13 +57,16 @@ internal static class HelpPage
     private static string Usage(Command command)
     {
         var files = command.TakesConfigFiles ? " [CONFIG.json|CONFIG.py ...]" : "";
-        var bare = string.Concat(command.Options.Positionals.Select(o => $" {o.Name.ToUpperInvariant()}{(o.IsList ? "..." : "")}"));
+        var bare = string.Concat(command.Options.Positionals.Select(o => " " + Placeholder(o)));
         return $"nanogpt {command.Name}{files}{bare} [--option=value ...]";
     }
 
+    private static string Placeholder(Option option) => option.Name.ToUpperInvariant() + (option.IsList ? "..." : "");
+
     private static void WriteOption(Screen screen, Option option)
     {
-        screen.Line("  " + screen.Paint(Ink.Cyan, "--" + option.Name) + (option.DefaultText is { } value ? "=" + value : ""));
+        var name = option.IsPositional ? $"{Placeholder(option)} or --{option.Name}" : "--" + option.Name;
+        screen.Line("  " + screen.Paint(Ink.Cyan, name) + (option.DefaultText is { } value ? "=" + value : ""));
         if (option.Description.Length > 0) WriteWrapped(screen, option.Description, indent: 6, hanging: 6);
     }
 }

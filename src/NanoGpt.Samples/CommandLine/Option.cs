@@ -24,8 +24,31 @@ internal sealed record Option(IReadOnlyList<PropertyInfo> Path, object? Default)
 
     public bool MayBeNull => Nullable.GetUnderlyingType(Property.PropertyType) is not null;
 
-    /// <summary>One sentence, from the property's XML documentation.</summary>
-    public string Description => XmlDocs.SummaryOf(Property).Replace($" ({Name})", "", StringComparison.Ordinal);
+    /// <summary>From the property's XML documentation: what it is; what can be chosen; what holds where it is not given and no default is shown.</summary>
+    public string Description => string.Join(' ', new[] { Summary, Choices, Otherwise }.Where(part => part.Length > 0));
+
+    private string Summary => XmlDocs.SummaryOf(Property).Replace($" ({Name})", "", StringComparison.Ordinal);
+
+    private string Choices
+    {
+        get
+        {
+            var names = Type.IsEnum ? Enum.GetNames(Type).Select(name => name.ToLowerInvariant()).ToList() : [];
+            return names.Count == 0 || Summary.Contains(names[^1], StringComparison.OrdinalIgnoreCase) ? "" : $"One of {string.Join(", ", names)}.";
+        }
+    }
+
+    // "Default None: 40 on a GPU. At least 1." says "40 on a GPU".
+    private string Otherwise
+    {
+        get
+        {
+            const string start = "Default None: ";
+            var value = XmlDocs.ValueOf(Property);
+            return Default is null && value.StartsWith(start, StringComparison.Ordinal)
+                ? $"If not given: {value[start.Length..].Split(". ")[0].TrimEnd('.')}." : "";
+        }
+    }
 
     /// <summary>The default as a user would type it, or null where there is nothing to show.</summary>
     public string? DefaultText => Default switch

@@ -14,12 +14,17 @@ internal static partial class XmlDocs
     private static readonly Dictionary<Assembly, Dictionary<string, XElement>> Loaded = [];
 
     /// <summary>The property's summary as plain text; empty where there is none.</summary>
-    public static string SummaryOf(PropertyInfo property)
+    public static string SummaryOf(PropertyInfo property) => TextOf(property, "summary");
+
+    /// <summary>What the property's documentation says of its value, as plain text; empty where it says nothing.</summary>
+    public static string ValueOf(PropertyInfo property) => TextOf(property, "value");
+
+    private static string TextOf(PropertyInfo property, string element)
     {
         var type = property.DeclaringType!;
         var members = Loaded.TryGetValue(type.Assembly, out var known) ? known : Loaded[type.Assembly] = Load(type.Assembly);
         var key = $"P:{type.FullName!.Replace('+', '.')}.{property.Name}";
-        return members.GetValueOrDefault(key)?.Element("summary") is { } summary ? PlainText(summary) : "";
+        return members.GetValueOrDefault(key)?.Element(element) is { } found ? PlainText(found) : "";
     }
 
     private static Dictionary<string, XElement> Load(Assembly assembly)
@@ -44,7 +49,7 @@ internal static partial class XmlDocs
             else if (node is XElement { IsEmpty: true } reference) text.Append(NameIn(reference));
         }
 
-        return Spaces().Replace(text.ToString(), " ").Trim();
+        return Null().Replace(Spaces().Replace(text.ToString(), " ").Trim(), "None");
     }
 
     // <see cref="P:NanoGpt.TrainerOptions.MaxIters"/> reads "max_iters".
@@ -53,6 +58,10 @@ internal static partial class XmlDocs
         var name = (reference.Attribute("cref") ?? reference.Attribute("langword") ?? reference.Attribute("name"))?.Value ?? "";
         return name.StartsWith("P:", StringComparison.Ordinal) ? Option.SnakeCase(name[(name.LastIndexOf('.') + 1)..]) : name[(name.LastIndexOf('.') + 1)..];
     }
+
+    // What is null in C# is typed as nanoGPT's users do.
+    [GeneratedRegex(@"\b[Nn]ull\b")]
+    private static partial Regex Null();
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Spaces();

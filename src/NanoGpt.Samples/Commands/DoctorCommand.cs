@@ -5,6 +5,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using NanoGpt.Hub;
 using NanoGpt.Samples.Terminal;
 using TorchSharp;
 
@@ -37,6 +38,7 @@ internal sealed class DoctorCommand : Command<DoctorOptions>
         yield return ("vectors", string.Join(", ", VectorExtensions()));
         yield return ("memory", $"{Figures.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} for this process");
         yield return ("disk", $"{Figures.Bytes(new DriveInfo(Environment.CurrentDirectory).AvailableFreeSpace)} free here");
+        yield return ("models", HubModels());
         yield return ("terminal", $"{(Console.IsOutputRedirected ? "redirected" : $"{Console.WindowWidth} columns")}, TERM={Variable("TERM")}, NO_COLOR={Variable("NO_COLOR")}");
         foreach (var name in new[] { "NANOGPT_LIBTORCH", "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "OMP_NUM_THREADS" })
         {
@@ -49,20 +51,35 @@ internal sealed class DoctorCommand : Command<DoctorOptions>
         try
         {
             using var probe = new GPTModel(new GPTConfig { VocabSize = 1, BlockSize = 1, NLayer = 1, NHead = 1, NEmbd = 1 }); // loads libtorch
+            var best = torch.cuda.is_available() ? "cuda" : torch.mps_is_available() ? "mps" : "cpu";
             using var libtorch = Process.GetCurrentProcess();
             var file = libtorch.Modules.Cast<ProcessModule>().FirstOrDefault(m => m.ModuleName.Contains("torch_cpu", StringComparison.Ordinal))?.FileName;
-            var (hasCuda, hasMps) = (torch.cuda.is_available(), torch.mps_is_available());
             return
             [
                 ("libtorch", $"{torch.__version__} from {Path.GetDirectoryName(file) ?? "an unknown place"}, {torch.get_num_threads()} threads"),
-                ("gpu", hasCuda ? $"{torch.cuda.device_count()} by CUDA" : hasMps ? "Apple's, by mps" : "none that this libtorch can use"),
-                ("training on", hasCuda ? "cuda: there is such a GPU" : hasMps ? "mps: there is such a GPU" : "cpu: there is no GPU"),
+                ("gpu", best switch { "cuda" => $"{torch.cuda.device_count()} by CUDA", "mps" => "Apple's, by mps", _ => "none that this libtorch can use" }),
+                ("training", $"on {best}, because there is {(best == "cpu" ? "no such GPU" : "such a GPU")}; --device chooses another"),
+                ("generating", "on the CPU, by the managed engine; libtorch is not needed for it"),
             ];
         }
         catch (BackendException e)
         {
             isWell = false;
             return [("libtorch", e.Message)];
+        }
+    }
+
+    private static string HubModels()
+    {
+        var cache = new HubCache();
+        try
+        {
+            var models = cache.Scan();
+            return $"{models.Count} in {cache.Directory}, {Figures.Bytes(models.Sum(model => model.SizeBytes))}";
+        }
+        catch (HubException e)
+        {
+            return e.Message;
         }
     }
 

@@ -45,25 +45,30 @@ public sealed class CodeTests
     public void Each_command_line_has_a_command_and_options_that_exist()
     {
         var faults = new List<string>();
-        foreach (var page in MarkdownPage.All)
+        foreach (var (page, line) in MarkdownPage.All.SelectMany(page => CommandLine.In(page).Select(line => (page, line))))
         {
-            foreach (var line in page.Code.Where(c => c.Language is "sh").SelectMany(c => Joined(c.Lines)))
+            try
             {
-                if (Arguments(line) is not { } arguments) continue;
-                try
-                {
-                    var command = CommandList.Find(arguments[0]) ?? throw new UsageException($"there is no command '{arguments[0]}'");
-                    command.Options.Bind(ArgumentReader.Read(
-                        arguments.Skip(1).Where(a => !a.StartsWith("configs/", StringComparison.Ordinal)).ToArray(), command.Options, command.TakesConfigFiles));
-                }
-                catch (UsageException e)
-                {
-                    faults.Add($"{page.Name}: {line}\n    {e.Message}");
-                }
+                var command = CommandList.Find(line.Arguments[0]) ?? throw new UsageException($"there is no command '{line.Arguments[0]}'");
+                var options = line.Arguments.Skip(1).Where(a => !a.StartsWith("configs/", StringComparison.Ordinal)).ToArray();
+                command.Options.Bind(ArgumentReader.Read(options, command.Options, command.TakesConfigFiles));
+            }
+            catch (UsageException e)
+            {
+                faults.Add($"{page.Name}: {line.Text}\n    {e.Message}");
             }
         }
 
         Assert.True(faults.Count == 0, string.Join('\n', faults));
+    }
+
+    [Fact]
+    public void Code_stands_in_fences_that_name_its_language()
+    {
+        string[] known = ["csharp", "sh", "text", "json", "xml"];
+        var unnamed = MarkdownPage.All.SelectMany(p => p.Code.Where(c => !known.Contains(c.Language)).Select(c => $"{p.Name}: ```{c.Language} before {c.Lines[0]}"));
+        var indented = MarkdownPage.All.SelectMany(p => p.IndentedCode.Select(line => $"{p.Name}: {line}"));
+        Assert.Empty(unnamed.Concat(indented));
     }
 
     private static IEnumerable<string> Regions(string[] lines)
@@ -78,17 +83,4 @@ public sealed class CodeTests
     }
 
     private static string Text(IEnumerable<string> lines) => string.Join('\n', lines).Trim('\n');
-
-    /// <summary>Lines that end in a backslash go on in the next.</summary>
-    private static string[] Joined(IEnumerable<string> lines) =>
-        string.Join('\n', lines).Replace("\\\n", " ", StringComparison.Ordinal).Split('\n');
-
-    /// <summary>What the program gets of a command line, or null where it is another program's.</summary>
-    private static List<string>? Arguments(string line)
-    {
-        var words = ShellWords.Split(line.Split(" # ")[0].Trim());
-        var start = words.Count > 0 && words[0] == "nanogpt" ? 1
-            : words.Contains("src/NanoGpt.Samples") && words.Contains("--") ? words.IndexOf("--") + 1 : -1;
-        return start < 0 ? null : words[start..];
-    }
 }

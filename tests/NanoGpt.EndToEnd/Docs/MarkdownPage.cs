@@ -29,11 +29,17 @@ internal sealed partial class MarkdownPage
     public IEnumerable<string> Links => _prose.SelectMany(line => Link().Matches(InlineCode().Replace(line, "")))
         .Select(m => m.Groups["target"].Value);
 
+    /// <summary>Lines that Markdown shows as code because four spaces stand before them and an empty line above.</summary>
+    public IEnumerable<string> IndentedCode => _prose.Zip(_prose.Skip(1)).Where(pair => pair.First.Length == 0 && IsIndented(pair.Second)).Select(pair => pair.Second);
+
     /// <summary>All pages of the repository that people read.</summary>
     public static IReadOnlyList<MarkdownPage> All { get; } = Directory.GetFiles(Repository.Root, "*.md")
         .Concat(Directory.GetFiles(Repository.File("docs"), "*.md", SearchOption.AllDirectories))
         .Concat(Directory.GetFiles(Repository.File(".github"), "*.md", SearchOption.AllDirectories))
         .Select(path => new MarkdownPage(path)).ToList();
+
+    /// <summary>The page that people see first.</summary>
+    public static MarkdownPage Readme => All.Single(page => page.Name == "README.md");
 
     private void Parse(string[] lines)
     {
@@ -52,6 +58,8 @@ internal sealed partial class MarkdownPage
             i = end;
         }
     }
+
+    private static bool IsIndented(string line) => line.StartsWith("    ", StringComparison.Ordinal) || line.StartsWith('\t');
 
     private static string Anchor(string heading) =>
         NotInAnchors().Replace(heading.ToLowerInvariant(), "").Replace(' ', '-');

@@ -1,8 +1,9 @@
 // A stranger's program (tests/NanoGpt.Consumer) with nothing but the package: built, published and run as they would. The
-// Hub is not asked: its cache holds a small model under gpt2's name. For training that is the bundled one, which has 65
+// Hub is not asked: its cache holds a small model under gpt2's name, and where the code is about the Hub, the loopback one answers. For training that is the bundled one, which has 65
 // characters; for the rest one with GPT-2's own 50257 tokens and random weights.
 
 using System.Runtime.InteropServices;
+using NanoGpt.EndToEnd.Hub;
 
 namespace NanoGpt.EndToEnd.Package;
 
@@ -21,6 +22,11 @@ public sealed class ConsumerTests(LocalFeed feed)
         var program = Path.Combine(folder, "bin", "Release", "net10.0", Platform);
         await Run(folder, program, RandomModel, "runtime", "using");
         await Run(folder, program, BundledModel, "training");
+
+        await using var hub = await LoopbackHub.StartAsync();
+        foreach (var file in Directory.GetFiles(RandomModel)) hub.Repository("openai-community/gpt2").Add(Path.GetFileName(file), File.ReadAllBytes(file));
+        await RunWith(new() { ["HF_ENDPOINT"] = hub.Address.AbsoluteUri, ["HF_TOKEN"] = LoopbackHub.Token }, folder, program, "hub");
+        Assert.Contains("model.safetensors", hub.Repository("me/bard").Files(hub.Repository("me/bard").Head).Keys);
     }
 
     [Fact]
@@ -55,16 +61,16 @@ public sealed class ConsumerTests(LocalFeed feed)
         Assert.True(exitCode == 0, output);
     }
 
-    private static async Task<string> Run(string folder, string programFolder, string model, params string[] groups)
+    private static Task<string> Run(string folder, string programFolder, string model, params string[] groups)
     {
         var home = Path.Combine(folder, Path.GetFileName(model));
         FillCache(home, model);
-        var environment = new Dictionary<string, string>
-        {
-            ["HF_HOME"] = home,
-            ["HF_HUB_OFFLINE"] = "1",
-            ["OMP_NUM_THREADS"] = "1", // on a busy machine libtorch's threads wait seconds for each other at every step
-        };
+        return RunWith(new() { ["HF_HOME"] = home, ["HF_HUB_OFFLINE"] = "1" }, folder, programFolder, groups);
+    }
+
+    private static async Task<string> RunWith(Dictionary<string, string> environment, string folder, string programFolder, params string[] groups)
+    {
+        environment["OMP_NUM_THREADS"] = "1"; // on a busy machine libtorch's threads wait seconds for each other at every step
         var (exitCode, output) = await Shell.Run(folder, Path.Combine(programFolder, ProgramFile), groups, environment);
         Assert.True(exitCode == 0 && output.Contains("== done", StringComparison.Ordinal), output);
         return output;
