@@ -16,6 +16,10 @@ internal sealed class BatchesAhead(IBatches source) : IBatches, IDisposable
 
     public long TrainTokens => source.TrainTokens;
 
+    public string Source => source.Source;
+
+    public string Fingerprint => source.Fingerprint;
+
     public void Check(int vocabSize, int blockSize) => source.Check(vocabSize, blockSize);
 
     public string Describe(BatchPlace place, int batchSize, int blockSize) => source.Describe(place, batchSize, blockSize);

@@ -96,6 +96,10 @@ public sealed class BatchesAheadTests
 
         public long TrainTokens => 1;
 
+        public string Source => "recorder";
+
+        public string Fingerprint => "recorder";
+
         public static long[] Expected(BatchPlace place, int count) =>
             [.. Enumerable.Range(0, count).Select(i => place.Iteration * 1000 + place.Index * 10 + i + (place.Evaluation ? 1_000_000 : 0) + (int)place.Split * 2_000_000L)];
 
