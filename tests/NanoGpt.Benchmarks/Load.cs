@@ -111,10 +111,7 @@ internal static unsafe class Load
 
     private static string StartOne(string way, string folder)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
-        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet") start.ArgumentList.Add(typeof(Load).Assembly.Location);
-        foreach (var argument in (string[])["load", way, folder]) start.ArgumentList.Add(argument);
-        using var process = Process.Start(start)!;
+        using var process = Machine.StartAgain(["load", way, folder]);
         return process.StandardOutput.ReadToEnd().TrimEnd();
     }
 }
