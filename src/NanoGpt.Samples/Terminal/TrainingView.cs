@@ -8,7 +8,7 @@ namespace NanoGpt.Samples.Terminal;
 
 internal sealed class TrainingView(Screen screen, Screen status, bool isLive) : IProgress<TrainingProgress>
 {
-    private const int BarWidth = 30;
+    private const int LongestBar = 30;
     private static readonly TimeSpan RedrawInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock gate = new();
@@ -84,13 +84,11 @@ internal sealed class TrainingView(Screen screen, Screen status, bool isLive) : 
         var done = value.Iteration - firstIteration!.Value + 1;
         var remaining = elapsed / done * (value.MaxIters - value.Iteration);
         var fraction = value.MaxIters > 0 ? (double)value.Iteration / value.MaxIters : 1;
-        var filled = (int)Math.Round(fraction * BarWidth);
-        return
-        [
-            (Ink.Green, new string('━', filled)), (Ink.Dim, new string('─', BarWidth - filled)),
-            (Ink.Plain, string.Create(CultureInfo.InvariantCulture, $" {fraction,4:0%}  iter {value.Iteration} of {value.MaxIters}  ")),
-            (Ink.Dim, value.Event == TrainingEvent.Finished ? $"took {Figures.Duration(elapsed)}" : $"{Figures.Duration(remaining)} left"),
-        ];
+        var place = string.Create(CultureInfo.InvariantCulture, $" {fraction,4:0%}  iter {value.Iteration} of {value.MaxIters}  ");
+        var time = value.Event == TrainingEvent.Finished ? $"took {Figures.Duration(elapsed)}" : $"{Figures.Duration(remaining)} left";
+        var width = Math.Clamp(screen.Width - 1 - place.Length - time.Length, 0, LongestBar);
+        var filled = (int)Math.Round(fraction * width);
+        return [(Ink.Green, new string('━', filled)), (Ink.Dim, new string('─', width - filled)), (Ink.Plain, place), (Ink.Dim, time)];
     }
 
     private List<(Ink, string)> FiguresLine(TrainingProgress value)

@@ -31,7 +31,7 @@ internal static class ReportPage
     // Inverts each chart's scales, so that the page holds every number once: in its curves.
     private const string Script = """
         for (const svg of document.querySelectorAll('figure svg')) {
-          const d = svg.dataset, size = svg.viewBox.baseVal, box = [64, size.width - 14, size.height - 30, 12];
+          const d = svg.dataset, size = svg.viewBox.baseVal, box = [64, size.width - 24, size.height - 30, 12];
           const out = svg.parentNode.appendChild(document.createElement('div'));
           out.className = 'readout';
           const curves = [...svg.querySelectorAll('polyline')].map(p => ({ name: p.dataset.name, points: [...p.points] })).filter(c => c.name);

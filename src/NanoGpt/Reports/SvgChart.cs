@@ -23,7 +23,7 @@ internal sealed record Curve(string Name, string Colour, IReadOnlyList<Point> Po
 /// <param name="isWide">Whether it takes the width of the page; else half of it.</param>
 internal sealed class SvgChart(string title, IReadOnlyList<Curve> curves, IReadOnlyList<int>? marks = null, bool isWide = false)
 {
-    public const double Left = 64, Right = 14, Top = 12, Bottom = 30;
+    public const double Left = 64, Right = 24, Top = 12, Bottom = 30;
 
     /// <summary>How the parts of a chart look.</summary>
     public const string Style = """

@@ -65,7 +65,7 @@ public sealed class TrainingCommandTests
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
 
-        Assert.Equal(0, process.ExitCode);
+        Assert.True(process.ExitCode == 0, output);
         var lines = output.Split("\r\n").Select(line => Regex.Replace(line[(line.LastIndexOf("\e[J", StringComparison.Ordinal) is var home and >= 0 ? home + 3 : 0)..], @"\e\[[0-9;?]*[A-Za-z]|\e[=>]", "")).ToList();
         var drawn = lines.Where(line => line.Contains('━') || line.Contains('─') || line.StartsWith("loss ", StringComparison.Ordinal) || line.Contains('▁')).ToList();
         Assert.True(drawn.Count >= 9, output); // three lines, at least as often as an evaluation was there
