@@ -81,10 +81,11 @@ internal sealed class TrainingView(Screen screen, Screen status, bool isLive) : 
 
     private List<(Ink, string)> ProgressLine(TrainingProgress value, TimeSpan elapsed)
     {
-        var done = value.Iteration - firstIteration!.Value + 1;
-        var remaining = elapsed / done * (value.MaxIters - value.Iteration);
-        var fraction = value.MaxIters > 0 ? (double)value.Iteration / value.MaxIters : 1;
-        var place = string.Create(CultureInfo.InvariantCulture, $" {fraction,4:0%}  iter {value.Iteration} of {value.MaxIters}  ");
+        var iteration = Math.Min(value.Iteration, value.MaxIters); // at the end it is the next one's number
+        var done = iteration - firstIteration!.Value + 1;
+        var remaining = elapsed / done * (value.MaxIters - iteration);
+        var fraction = value.MaxIters > 0 ? (double)iteration / value.MaxIters : 1;
+        var place = string.Create(CultureInfo.InvariantCulture, $" {fraction,4:0%}  iter {iteration} of {value.MaxIters}  ");
         var time = value.Event == TrainingEvent.Finished ? $"took {Figures.Duration(elapsed)}" : $"{Figures.Duration(remaining)} left";
         var width = Math.Clamp(screen.Width - 1 - place.Length - time.Length, 0, LongestBar);
         var filled = (int)Math.Round(fraction * width);
