@@ -73,9 +73,7 @@ public sealed partial class GPT
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             using var view = ViewOfNetwork();
-            var note = NanoGptExport.Save(folder, Config, view ?? _weights!);
-            _tokenizer?.Save(folder);
-            return note;
+            return NanoGptExport.Save(folder, Config, view ?? _weights!, beside => _tokenizer?.Save(beside));
         }
     }
 

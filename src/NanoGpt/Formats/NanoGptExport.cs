@@ -15,10 +15,11 @@ internal static class NanoGptExport
     /// <param name="folder">The folder, made where it does not exist.</param>
     /// <param name="config">The model. nanoGPT has no option for most of what a config can say: what it cannot compute is refused.</param>
     /// <param name="weights">The weights, in any layout; each keeps its element type.</param>
+    /// <param name="writeOthers">Writes more files into the folder (a tokenizer's), after the checkpoint.</param>
     /// <returns>What a user should know about how nanoGPT will differ, or null.</returns>
     /// <exception cref="ArgumentException">nanoGPT cannot compute this model.</exception>
-    /// <exception cref="CheckpointException">The file could not be written. An older one is intact.</exception>
-    public static string? Save(string folder, GPTConfig config, GPTWeights weights)
+    /// <exception cref="CheckpointException">The folder could not be written. An older checkpoint is intact.</exception>
+    public static string? Save(string folder, GPTConfig config, GPTWeights weights, Action<string>? writeOthers = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         config.Validate();
@@ -29,6 +30,7 @@ internal static class NanoGptExport
         {
             Directory.CreateDirectory(folder);
             AtomicFile.Write(Path.Combine(folder, NanoGptCheckpoint.FileName), stream => Write(stream, config, tensors));
+            writeOthers?.Invoke(folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -77,6 +77,14 @@ public sealed unsafe class NanoGptExportTests
     }
 
     [Fact]
+    public void A_vocabulary_that_cannot_be_written_is_a_failed_save()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("vocab.json"));
+        Assert.Throws<CheckpointException>(() => Export(Vectors.Path("tiny-gpt2", "vocab50257"), folder.Path));
+    }
+
+    [Fact]
     public void Each_option_that_nanogpt_lacks_is_named()
     {
         using var folder = new TemporaryFolder();
