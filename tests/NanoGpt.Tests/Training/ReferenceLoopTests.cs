@@ -21,12 +21,12 @@ public sealed class ReferenceLoopTests : IDisposable
     public void Losses_of_shakespeare_chars_full_model_are_those_of_the_plain_loop() => Compare(batchSize: 2, blockSize: 64, steps: 8, tolerance: 2e-4);
 
     [Theory]
-    [InlineData(4)]  // a quarter of an hour
+    [InlineData(4)]  // half an hour
     [InlineData(64)] // hours: the batch of configs/train_shakespeare_char.json
     public void Losses_of_300_iterations_in_full_size_are_those_of_the_plain_loop(int batchSize)
     {
         Assert.SkipUnless(Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1", "takes hours; NANOGPT_LONG=1 runs it");
-        Compare(batchSize, blockSize: 256, steps: 300, tolerance: 1e-2);
+        Compare(batchSize, blockSize: 256, steps: 300, tolerance: 1e-3);
     }
 
     // Rounding differs and training amplifies it: the tolerance is what float32 leaves after that many steps.
