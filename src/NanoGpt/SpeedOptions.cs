@@ -17,7 +17,8 @@ public sealed record SpeedOptions
     /// <value>Default true.</value>
     public bool ChunkedLoss { get; init; } = true;
 
-    /// <summary>Keeps freed memory for the next step instead of giving it back to the system. Linux with glibc, while a run lasts.</summary>
+    /// <summary>Keeps freed memory for the next step instead of giving it back to the system. Linux with glibc, while a run lasts on the
+    /// program's first thread: glibc gives other threads no such choice.</summary>
     /// <value>Default true.</value>
     public bool KeepMemory { get; init; } = true;
 
