@@ -144,7 +144,7 @@ internal static unsafe class Generate
         return (a + b + c + d + e + g + h + i + j + k + l + m)[0];
     }
 
-    private static GPTWeights RandomWeights(GPTConfig config)
+    internal static GPTWeights RandomWeights(GPTConfig config)
     {
         var buffers = new List<NativeBuffer>();
         var tensors = new Dictionary<string, WeightTensor>();

@@ -11,6 +11,7 @@ internal static class Program
     {
         if (args is ["child", "save", var folder]) return Formats.SaveChild.Run(folder);
         if (args is ["child", "kept-memory"]) return KeptMemoryTests.OnTheFirstThread();
+        if (args is ["child", "concurrency", var seconds]) return await Generation.ConcurrencyTests.InChildAsync(seconds);
         if (args is ["child", .. var job]) return await Hub.HubChild.RunAsync(job);
         return args.Any(arg => arg is "--server" or "--internal-msbuild-node")
             ? await TestPlatformTestFramework.RunAsync(args, SelfRegisteredExtensions.AddSelfRegisteredExtensions)

@@ -146,12 +146,12 @@ internal sealed unsafe class ForwardPass : IDisposable
 
     private void StoreKeysAndValues(int head, int worker)
     {
-        var offset = head * _config.HeadSize;
-        for (var row = 0; row < _rows.Count; row++)
+        for (var row = 0; row < _rows.Count;)
         {
             var (request, _, position) = _rows[row];
-            var query = _qkv[row] + offset;
-            request.Cache.Store(_layer, head, position, query + _config.NEmbd, query + 2 * _config.NEmbd);
+            var key = _qkv[row] + _config.NEmbd + head * _config.HeadSize;
+            request.Cache.Store(_layer, head, position, request.Ids.Length, key, key + _config.NEmbd, _qkv.Stride);
+            row += request.Ids.Length;
         }
     }
 

@@ -74,23 +74,36 @@ internal sealed unsafe class KeyValueCache : IDisposable
     public Panels Values(int layer, int head) =>
         new((byte*)Head(layer, head, isValue: true), (nint)Capacity * _panelWidth * sizeof(float), Dtype.Float32);
 
-    /// <summary>Stores the key and value of one position.</summary>
-    public void Store(int layer, int head, int position, float* key, float* value)
+    /// <summary>Stores keys and values of positions that follow one another.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="head">The head.</param>
+    /// <param name="first">The first position.</param>
+    /// <param name="count">How many positions.</param>
+    /// <param name="keys">The first position's key.</param>
+    /// <param name="values">The first position's value.</param>
+    /// <param name="stride">From one position's key or value to the next, in floats.</param>
+    public void Store(int layer, int head, int first, int count, float* keys, float* values, nint stride)
     {
-        var keys = Head(layer, head, isValue: false)
-            + (long)(position / _panelWidth) * EvenHeadSize * _panelWidth + position % _panelWidth;
-        for (var c = 0; c < _headSize; c++) keys[(long)c * _panelWidth] = key[c];
-
-        var values = Head(layer, head, isValue: true) + (long)position * _panelWidth;
-        for (var c = 0; c < _headSize; c += _panelWidth)
+        // A key is an output of its matrix, a value a column.
+        var end = first + count;
+        for (var position = first; position < end;)
         {
-            var length = Math.Min(_panelWidth, _headSize - c);
-            var panel = values + c / _panelWidth * (long)Capacity * _panelWidth;
-            new ReadOnlySpan<float>(value + c, length).CopyTo(new Span<float>(panel, length));
-
-            // Products take positions in pairs: an old value beyond the end must not be infinite, as 0 * infinity is NaN.
-            if (position % 2 == 0) new Span<float>(panel + _panelWidth, _panelWidth).Clear();
+            var lane = position % _panelWidth;
+            var rows = Math.Min(_panelWidth - lane, end - position);
+            var panel = Head(layer, head, isValue: false) + (long)(position / _panelWidth) * EvenHeadSize * _panelWidth;
+            Panels.StoreRows(keys + (position - first) * stride, stride, rows, _headSize, _panelWidth, panel + lane);
+            position += rows;
         }
+
+        var columns = Head(layer, head, isValue: true);
+        var panelStride = (nint)Capacity * _panelWidth;
+        for (var i = 0; i < count; i++)
+            Panels.StoreColumn(values + i * stride, _headSize, _panelWidth, columns + (long)(first + i) * _panelWidth, panelStride);
+        if (end % 2 == 0) return;
+
+        // Products take positions in pairs: an old value beyond the end must not be infinite, as 0 * infinity is NaN.
+        for (var c = 0; c < _headSize; c += _panelWidth)
+            new Span<float>(columns + c / _panelWidth * panelStride + (long)end * _panelWidth, _panelWidth).Clear();
     }
 
     public void Dispose()

@@ -107,7 +107,7 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
             var stored = _data + ((long)(firstColumn + c) * matrix.Outputs + firstRow) * source.ElementSize;
             var values = source.Type == TensorType.F32 ? (float*)stored : widened;
             if (values == widened) FloatConversion.ToSingle(source.Type, stored, new Span<float>(widened, rows));
-            Distribute(values, rows, _panelWidth, destination, panelStride);
+            Panels.StoreColumn(values, rows, _panelWidth, destination, panelStride);
         }
     }
 
@@ -117,38 +117,14 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
         var stored = _data + ((long)firstRow * matrix.Inputs + firstColumn) * source.ElementSize;
         if (source.Type == TensorType.F32)
         {
-            Transpose((float*)stored, matrix.Inputs, rows, columns, _panelWidth, destination);
+            Panels.StoreRows((float*)stored, matrix.Inputs, rows, columns, _panelWidth, destination);
             return;
         }
 
         var widened = stackalloc float[_panelWidth * TileColumns];
         for (var row = 0; row < rows; row++)
             FloatConversion.ToSingle(source.Type, stored + (long)row * matrix.Inputs * source.ElementSize, new Span<float>(widened + row * TileColumns, columns));
-        Transpose(widened, TileColumns, rows, columns, _panelWidth, destination);
-    }
-
-    /// <summary>Cuts a row of outputs into panels.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Distribute(float* values, int count, int panelWidth, float* destination, nint panelStride)
-    {
-        for (; count > 0; count -= panelWidth, values += panelWidth, destination += panelStride)
-        {
-            var width = Math.Min(panelWidth, count);
-            var lane = 0;
-            for (; lane <= width - Vector128<float>.Count; lane += Vector128<float>.Count) Vector128.Load(values + lane).Store(destination + lane);
-            for (; lane < width; lane++) destination[lane] = values[lane];
-        }
-    }
-
-    /// <summary>(rows, columns) -> (columns, panelWidth)</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transpose(float* values, nint stride, int rows, int columns, int panelWidth, float* destination)
-    {
-        for (var c = 0; c < columns; c++, destination += panelWidth)
-        {
-            var from = values + c;
-            for (var row = 0; row < rows; row++, from += stride) destination[row] = *from;
-        }
+        Panels.StoreRows(widened, TileColumns, rows, columns, _panelWidth, destination);
     }
 
     /// <summary>The largest magnitude of each output so far; not finite where a weight is not.</summary>
