@@ -15,15 +15,22 @@ internal static unsafe class Load
     public static int Run(ReadOnlySpan<string> args)
     {
         if (args.Length == 2) return RunOne(args[0], args[1]);
+        Console.WriteLine(Machine.Line());
+        Print(Ways, rounds: 3);
+        return 0;
+    }
+
+    /// <summary>Loads in each of these ways, in processes that take turns, and prints a row for each.</summary>
+    public static void Print(string[] ways, int rounds)
+    {
         var folder = Directory.CreateTempSubdirectory("nanogpt-load-").FullName;
         try
         {
             Make(folder);
-            Console.WriteLine(Machine.Line());
-            Console.WriteLine("| way | ms | user ms | kernel ms | ms since the process began | peak resident MB | of the weights |\n| --- | --- | --- | --- | --- | --- | --- |");
-            for (var round = 0; round < 3; round++)
-                foreach (var way in Ways) Console.WriteLine(StartOne(way, folder));
-            return 0;
+            Console.WriteLine("| way | ms | user ms | kernel ms | ms since the process began | peak resident MB | of the weights |");
+            Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
+            for (var round = 0; round < rounds; round++)
+                foreach (var way in ways) Console.WriteLine(StartOne(way, folder));
         }
         finally
         {

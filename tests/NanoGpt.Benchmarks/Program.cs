@@ -7,6 +7,7 @@ return args switch
     ["train", ..] => Train.Run(args.AsSpan(1)),
     ["load", ..] => Load.Run(args.AsSpan(1)),
     ["generate", ..] => Generate.Run(args.AsSpan(1)),
+    ["rounding", ..] => Rounding.Run(args.AsSpan(1)),
     ["tokenize", ..] => Tokenize.Run(args.AsSpan(1)),
     ["prepare", ..] => Prepare.Run(args.AsSpan(1)),
     ["convert", ..] => ConvertXl.Run(args.AsSpan(1)),
@@ -19,6 +20,7 @@ static int Usage()
         benchmarks, one at a time, built with -c Release, on a machine that does nothing else:
           {Train.Usage}
           generate [rounds] [threads]
+          rounding [tokens]
           load
           tokenize FILE
           prepare FILE [MB]

@@ -111,11 +111,13 @@ internal sealed class BenchCommand : Command<BenchOptions>
         try
         {
             using (var fresh = new GPT(Config(options), seed: options.Seed)) fresh.SavePretrained(folder);
+            var loading = Stopwatch.StartNew();
             using var gpt = GPT.FromPretrained(folder, new PretrainedOptions { Dtype = options.Dtype });
             using var generator = new Generator(gpt);
             var prompt = Enumerable.Range(0, Math.Min(512, gpt.Config.BlockSize / 2)).Select(i => i * 7919 % gpt.Config.VocabSize).ToList();
             var settings = new GenerationOptions { MaxNewTokens = options.MaxNewTokens, Temperature = 0, StopAtEndOfText = false };
-            _ = generator.GenerateTokens(prompt.Take(8).ToList(), settings with { MaxNewTokens = 8 }, session.Stop.Token); // packs the weights
+            _ = generator.GenerateTokens([0], settings with { MaxNewTokens = 1 }, session.Stop.Token); // packs the weights
+            session.Output.Line(FormattableString.Invariant($"loading, to the first token: {loading.Elapsed.TotalMilliseconds:0} ms"));
 
             var watch = Stopwatch.StartNew();
             var first = TimeSpan.Zero;
@@ -126,7 +128,10 @@ internal sealed class BenchCommand : Command<BenchOptions>
             }
 
             session.Output.Line(FormattableString.Invariant($"prompt of {prompt.Count} tokens: {prompt.Count / first.TotalSeconds:0} tokens per second"));
-            session.Output.Line(FormattableString.Invariant($"decoding: {(count - 1) / (watch.Elapsed - first).TotalSeconds:0.0} tokens per second"));
+            var rate = (count - 1) / (watch.Elapsed - first).TotalSeconds;
+            var bytes = gpt.Config.CountParameters() * options.Dtype switch { Dtype.Int8 => 1, Dtype.BFloat16 => 2, _ => 4 };
+            session.Output.Line(FormattableString.Invariant($"decoding: {rate:0.0} tokens per second, {rate * bytes / 1e9:0.0} GB of weights per second"));
+            session.Output.Line(FormattableString.Invariant($"resident memory: {Environment.WorkingSet / 1e6:0} MB"));
         }
         finally
         {
