@@ -20,7 +20,7 @@ public sealed class BadInputTests
         { ["train", "--dataset=nothing"], "nothing" },
         { ["train", "nothing.json"], "nothing.json" },
         { ["train", "--learning_rte=1"], "did you mean 'learning_rate'?" },
-        { ["train", "--init_from=resume", "--dataset=empty"], "empty" },
+        { ["train", "--init_from=resume", "--dataset=empty"], "there is no checkpoint to resume" },
         { ["sample", "--out_dir=nothing"], "nothing: no such folder; out_dir is where train wrote its run" },
         { ["sample", "--init_from=models/nothing"], "'models/nothing' is no file or folder here" },
         { ["sample", "--init_from=empty"], "has no config.json" },
