@@ -35,11 +35,18 @@ internal static class ArgumentReader
             }
             else
             {
-                throw new UsageException($"'{argument}' is not understood; options are written --name=value.");
+                throw new UsageException($"'{argument}' is not understood; options are written --name=value.{Dashed(argument, options)}");
             }
         }
 
         return [.. fromFiles, .. typed];
+    }
+
+    // n_layer=4 and -n_layer=4 lack dashes.
+    private static string Dashed(string argument, OptionTable options)
+    {
+        var bare = argument.TrimStart('-');
+        return options.All.Any(option => option.Name == bare.Split('=')[0]) ? $" Did you mean '--{bare}'?" : "";
     }
 
     // --name=value, --name value, and --name alone for True.

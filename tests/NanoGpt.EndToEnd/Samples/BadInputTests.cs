@@ -12,6 +12,7 @@ public sealed class BadInputTests
         { ["trian"], "unknown command 'trian'" },
         { ["doctor", "--fast"], "unknown option 'fast'" },
         { ["doctor", "now"], "'now' is not understood" },
+        { ["train", "n_layer=4"], "Did you mean '--n_layer=4'?" },
         { ["convert", "no/such/folder", "x"], "no/such/folder" },
         { ["convert", "empty", "x"], "has no config.json" },
         { ["convert", "empty"], "two names are needed" },
