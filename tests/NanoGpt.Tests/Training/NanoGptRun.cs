@@ -61,14 +61,16 @@ internal sealed class NanoGptRun
     /// <summary>A model with the run's initial weights.</summary>
     public GPT NewModel()
     {
-        torch.set_num_threads(1); // of this thread: teams of OpenMP wait for each other where tests run side by side
         var gpt = NewModel(Config);
         Load(gpt.Network, $"init-{(Bias ? "bias" : "nobias")}.nanogpt.safetensors");
         return gpt;
     }
 
-    public static GPT NewModel(GPTConfig config, int seed = 1) =>
-        new(config, new CharacterTokenizer(Enumerable.Range(' ', Math.Min(config.VocabSize, 60)).Select(c => new Rune(c))), seed);
+    public static GPT NewModel(GPTConfig config, int seed = 1)
+    {
+        torch.set_num_threads(1); // of this thread: teams of OpenMP wait for each other where tests run side by side
+        return new GPT(config, new CharacterTokenizer(Enumerable.Range(' ', Math.Min(config.VocabSize, 60)).Select(c => new Rune(c))), seed);
+    }
 
     /// <summary>Largest difference between the network's weights and the reference's final ones, key biases left out.</summary>
     /// <remarks>The gradient of a key bias is zero in exact arithmetic; AdamW makes noise of 6e-4 out of what rounding leaves.</remarks>
@@ -104,6 +106,25 @@ internal sealed class NanoGptRun
         foreach (var (parameterName, parameter) in network.named_parameters())
             parameter.copy_(Read(file, "transformer." + parameterName));
     }
+
+    /// <summary>Trains on the run's own batches.</summary>
+    /// <returns>The loss of each step, and all parameters after the last.</returns>
+    public static (double[] Losses, float[] Weights) Train(GPT gpt, TrainerOptions options, bool dispose = true)
+    {
+        try
+        {
+            var steps = new List<TrainingProgress>();
+            new Trainer(gpt, options).TrainOn(new NanoGptBatches(), new Listener(steps, TrainingEvent.Iteration), TestContext.Current.CancellationToken);
+            return ([.. steps.Select(step => step.Loss)], Weights(gpt));
+        }
+        finally
+        {
+            if (dispose) gpt.Dispose();
+        }
+    }
+
+    /// <summary>All parameters, one after the other.</summary>
+    public static float[] Weights(GPT gpt) => [.. gpt.Network.parameters().SelectMany(p => p.data<float>().ToArray())];
 }
 
 /// <summary>The reference's batches: one for each micro step.</summary>
