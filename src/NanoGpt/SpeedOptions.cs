@@ -5,6 +5,14 @@ namespace NanoGpt;
 /// <summary>How a training step is computed. None of these changes results beyond rounding. Immutable.</summary>
 public sealed record SpeedOptions
 {
+    /// <summary>
+    /// Computes loss and gradients in plain C# instead of through libtorch's autograd, where the network is in float32 on the
+    /// CPU and all of it is trained, unless a short measurement finds libtorch's matrix products much faster. Dropout then
+    /// draws from the same seed, but other numbers. Hooks registered on the network's modules are not called.
+    /// </summary>
+    /// <value>Default true.</value>
+    public bool ManagedPass { get; init; } = true;
+
     /// <summary>Moves the parameters in one pass over memory instead of a dozen operations for each.</summary>
     /// <value>Default true.</value>
     public bool FusedOptimizer { get; init; } = true;

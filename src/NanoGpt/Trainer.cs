@@ -4,7 +4,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NanoGpt.Data;
-using NanoGpt.Native;
 using NanoGpt.Training;
 using static TorchSharp.torch;
 
@@ -117,12 +116,8 @@ public sealed class Trainer
             var loss = 0.0;
             for (var micro = 0; micro < accumulation; micro++)
             {
-                using var scope = NewDisposeScope();
-                if (run.Batch(new BatchPlace(DataSplit.Train, Evaluation: false, iteration, micro)) is not var (x, y)) continue; // (B, T), (B, T)
-                random.manual_seed(RandomSeed.Of(options.Seed, iteration, micro)); // dropout
-                var microLoss = run.Forward(x, y).Over(accumulation);
-                (run.State.LossScale.IsOn ? microLoss.Times(run.State.LossScale.Factor) : microLoss).backward();
-                loss += microLoss.item<float>();
+                if (run.Draw(new BatchPlace(DataSplit.Train, Evaluation: false, iteration, micro)))
+                    loss += run.AddGradients(RandomSeed.Of(options.Seed, iteration, micro));
             }
 
             if (!double.IsFinite(loss)) throw run.Diverged($"the loss is {loss}", learningRate);
@@ -142,23 +137,17 @@ public sealed class Trainer
     {
         using var activity = TrainingTelemetry.Activities.StartActivity("nanogpt.evaluate");
         var (losses, counted) = (new double[2], new int[2]);
-        run.Network.eval();
-        using (no_grad())
+        foreach (var split in new[] { DataSplit.Train, DataSplit.Val })
         {
-            foreach (var split in new[] { DataSplit.Train, DataSplit.Val })
+            for (var k = 0; k < run.Options.EvalIters; k++)
             {
-                for (var k = 0; k < run.Options.EvalIters; k++)
-                {
-                    if (cancellationToken.IsCancellationRequested) return null;
-                    using var scope = NewDisposeScope();
-                    if (run.Batch(new BatchPlace(split, Evaluation: true, run.State.Iteration, k)) is not var (x, y)) continue;
-                    losses[(int)split] += run.Forward(x, y).item<float>();
-                    counted[(int)split]++;
-                }
+                if (cancellationToken.IsCancellationRequested) return null;
+                if (!run.Draw(new BatchPlace(split, Evaluation: true, run.State.Iteration, k))) continue;
+                losses[(int)split] += run.Loss();
+                counted[(int)split]++;
             }
         }
 
-        run.Network.train();
         var evaluation = run.Evaluated(losses[0] / counted[0], losses[1] / counted[1]);
         OnEvaluation?.Invoke(evaluation);
         if (DrawSample is not null && run.IsSampleDue) run.Sampled(DrawSample(_gpt));

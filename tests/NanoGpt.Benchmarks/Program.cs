@@ -11,6 +11,7 @@ return args switch
     ["tokenize", ..] => Tokenize.Run(args.AsSpan(1)),
     ["prepare", ..] => Prepare.Run(args.AsSpan(1)),
     ["convert", ..] => ConvertXl.Run(args.AsSpan(1)),
+    ["products"] => Products.Run(),
     _ => Usage(),
 };
 

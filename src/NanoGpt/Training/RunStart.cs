@@ -51,12 +51,12 @@ internal static class RunStart
                 Say(TrainingEvent.Notice, $"{folder.FullPath} has an earlier run: moved to {Path.Combine(options.OutDir, "previous")}");
             foreach (var (what, text) in state is null ? [] : Differences(state, given, data)) Say(what, text);
 
-            levers = SpeedLevers.Apply(network, device, options, state?.UsesOneDnn, warning => Say(TrainingEvent.Warning, warning));
+            levers = SpeedLevers.Apply(network, device, options, state, warning => Say(TrainingEvent.Warning, warning));
             files = options.EvalOnly ? RunFiles.None() : new RunFiles(folder.FullPath, state, options.Tensorboard, fault => Say(TrainingEvent.Warning, fault));
             voice.WriteTo(files);
             state = (state ?? TrainerState.Beginning(options)) with
             {
-                Seed = options.Seed, Options = given.ToDictionary(), UsesOneDnn = levers.UsesOneDnn,
+                Seed = options.Seed, Options = given.ToDictionary(), UsesOneDnn = levers.UsesOneDnn, UsesManagedPass = levers.UsesManagedPass,
                 Data = data.Source, DataFingerprint = data.Fingerprint,
             };
             files.Start(state.Iteration, About(options, network.Config));

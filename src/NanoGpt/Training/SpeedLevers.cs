@@ -15,40 +15,53 @@ internal sealed class SpeedLevers : IDisposable
     private readonly GlibcHeap? _heap;
     private readonly OneDnnProducts? _oneDnn;
 
-    private SpeedLevers(GPTModel network, GlibcHeap? heap, OneDnnProducts? oneDnn)
+    private SpeedLevers(GPTModel network, TrainerOptions options, Device device, ScalarType? productType, bool? wasManaged, bool? wasOneDnn)
     {
-        (_network, _heap, _oneDnn) = (network, heap, oneDnn);
+        _network = network;
         _before = (network.ProductType, network.RecomputesBlocks);
+        network.ProductType = productType;
+        network.RecomputesBlocks = options.GradientCheckpointing;
+
+        var isCpu = device.type == DeviceType.CPU;
+        var rows = (long)options.BatchSize * options.BlockSize!.Value;
+        if (isCpu && options.Speed.OneDnnProducts && productType is null && wasManaged != true)
+            _oneDnn = ChooseOneDnn(wasOneDnn, rows, network.Config.NEmbd);
+        if (options.Speed.ManagedPass && wasManaged != false && ManagedPass.Fits(network) && (wasManaged == true || !ManagedPass.IsSlower(rows, network.Config.NEmbd)))
+        {
+            _oneDnn?.Dispose();
+            _oneDnn = null;
+            Pass = new ManagedPass(network, options);
+            return;
+        }
+
+        if (isCpu && options.Speed.KeepMemory) _heap = GlibcHeap.Keep();
+        Pass = new AutogradPass(network, options, device);
     }
+
+    /// <summary>How loss and gradients are computed.</summary>
+    public IGradientPass Pass { get; }
 
     /// <summary>Switches on what the options ask for and the machine is better with.</summary>
     /// <param name="network">The network to train.</param>
     /// <param name="device">Where it is.</param>
     /// <param name="options">With their nulls filled in.</param>
-    /// <param name="oneDnn">
-    /// Whether an interrupted run used oneDNN: to be the same to the bit the rest of it must too, whatever a measurement would
-    /// say today. Null for a run that begins.
+    /// <param name="before">
+    /// What an interrupted run has used: to be the same to the bit the rest of it must too, whatever a measurement would say
+    /// today. Null for a run that begins.
     /// </param>
     /// <param name="warn">Told what is not done as asked.</param>
-    public static SpeedLevers Apply(GPTModel network, Device device, TrainerOptions options, bool? oneDnn, Action<string> warn)
-    {
-        var isCpu = device.type == DeviceType.CPU;
-        var productType = ProductTypeFor(options.Dtype, device, warn);
-        var rows = (long)options.BatchSize * options.BlockSize!.Value;
-        var levers = new SpeedLevers(
-            network,
-            isCpu && options.Speed.KeepMemory ? GlibcHeap.Keep() : null,
-            isCpu && options.Speed.OneDnnProducts && productType is null ? ChooseOneDnn(oneDnn, rows, network.Config.NEmbd) : null);
-        network.ProductType = productType;
-        network.RecomputesBlocks = options.GradientCheckpointing;
-        return levers;
-    }
+    public static SpeedLevers Apply(GPTModel network, Device device, TrainerOptions options, TrainerState? before, Action<string> warn) =>
+        new(network, options, device, ProductTypeFor(options.Dtype, device, warn), before?.UsesManagedPass, before?.UsesOneDnn);
+
+    /// <summary>Whether gradients are computed without autograd.</summary>
+    public bool UsesManagedPass => Pass is ManagedPass;
 
     /// <summary>Whether products go through oneDNN.</summary>
     public bool UsesOneDnn => _oneDnn is not null;
 
     public void Dispose()
     {
+        Pass.Dispose();
         (_network.ProductType, _network.RecomputesBlocks) = _before;
         _oneDnn?.Dispose();
         _heap?.Dispose();

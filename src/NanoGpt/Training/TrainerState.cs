@@ -42,6 +42,9 @@ internal sealed record TrainerState
     /// <summary>Whether matrix products go through oneDNN, which adds in another order; null where a checkpoint doesn't say.</summary>
     public bool? UsesOneDnn { get; init; }
 
+    /// <summary>Whether gradients are computed without autograd, which adds in another order; null where a checkpoint doesn't say.</summary>
+    public bool? UsesManagedPass { get; init; }
+
     /// <summary>The run's seed; null where a checkpoint doesn't say.</summary>
     public int? Seed { get; init; }
 
@@ -80,6 +83,7 @@ internal sealed record TrainerState
             json.WriteNumber("loss_scale", LossScale.Factor);
             json.WriteNumber("loss_scale_good_steps", LossScale.GoodSteps);
             if (UsesOneDnn is { } usesOneDnn) json.WriteBoolean("one_dnn", usesOneDnn);
+            if (UsesManagedPass is { } usesManagedPass) json.WriteBoolean("managed_pass", usesManagedPass);
             if (Data is not null) json.WriteString("data", Data);
             if (DataFingerprint is not null) json.WriteString("data_fingerprint", DataFingerprint);
             json.WritePropertyName("usual");
@@ -114,6 +118,7 @@ internal sealed record TrainerState
                 Seed = root.TryGetProperty("seed", out var seed) ? seed.GetInt32() : null,
                 LossScale = new LossScale(root.GetProperty("loss_scale").GetDouble(), root.GetProperty("loss_scale_good_steps").GetInt32()),
                 UsesOneDnn = root.TryGetProperty("one_dnn", out var oneDnn) ? oneDnn.GetBoolean() : null,
+                UsesManagedPass = root.TryGetProperty("managed_pass", out var managedPass) ? managedPass.GetBoolean() : null,
                 Data = root.TryGetProperty("data", out var data) ? data.GetString() : null,
                 DataFingerprint = root.TryGetProperty("data_fingerprint", out var fingerprint) ? fingerprint.GetString() : null,
                 Usual = OutlierDetector.Read(root.GetProperty("usual")),

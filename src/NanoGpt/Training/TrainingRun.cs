@@ -76,20 +76,20 @@ internal sealed class TrainingRun : IDisposable
     public bool IsPatienceOver =>
         Options.EarlyStoppingPatience > 0 && State.EvaluationsWithoutImprovement >= Options.EarlyStoppingPatience;
 
-    /// <summary>
-    /// The batch at a place, on the network's device: ids and targets, int64 (B, T) each. Null where a mask leaves nothing to
-    /// learn in it, which has no mean loss.
-    /// </summary>
-    public (Tensor X, Tensor Y)? Batch(BatchPlace place)
+    /// <summary>Draws the batch at a place. False where a mask leaves nothing to learn in it, which has no mean loss.</summary>
+    public bool Draw(BatchPlace place)
     {
         _data.Fill(place, Options.BlockSize!.Value, _x, _y);
-        if (!_y.AsSpan().ContainsAnyExcept(-1)) return null;
-        long[] shape = [Options.BatchSize, Options.BlockSize.Value];
-        return (tensor(_x, shape, device: _device), tensor(_y, shape, device: _device));
+        return _y.AsSpan().ContainsAnyExcept(-1);
     }
 
-    /// <summary>The loss of a batch, a scalar.</summary>
-    public Tensor Forward(Tensor x, Tensor y) => Options.Speed.ChunkedLoss && !State.LossScale.IsOn ? Network.Loss(x, y) : Network.forward(x, y).Loss!;
+    /// <summary>The mean loss of the batch drawn last, without dropout.</summary>
+    public double Loss() => _levers.Pass.Loss(_x, _y);
+
+    /// <summary>Forward and backward with the batch drawn last: adds its share to the gradients, and returns its share of the loss.</summary>
+    /// <param name="seed">Decides what dropout drops.</param>
+    public double AddGradients(long seed) =>
+        _levers.Pass.AddGradients(_x, _y, 1.0 / Options.GradientAccumulationSteps!.Value, State.LossScale.Factor, seed);
 
     public void StartClock() => _stepStarted = Stopwatch.GetTimestamp();
 

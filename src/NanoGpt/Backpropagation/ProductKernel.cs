@@ -1,0 +1,190 @@
+// The innermost part of a matrix product: packs parts of both factors so that it reads them in order, and multiplies them
+// tile by tile in registers. The parts and their sizes are MatrixProduct's.
+
+using System.Runtime.CompilerServices;
+using NanoGpt.Inference;
+
+namespace NanoGpt.Backpropagation;
+
+/// <summary>Tiles of <see cref="TileRows"/> rows and two vectors of columns.</summary>
+/// <typeparam name="TSimd">The vector operations.</typeparam>
+/// <typeparam name="TVector">Their vector.</typeparam>
+/// <remarks>
+/// Twelve sums, two vectors of the right factor and one number of the left one are fifteen registers of the sixteen that
+/// AVX2 has. The right factor's part lies as panels of two vectors, the left one's as panels of six rows.
+/// </remarks>
+internal static unsafe class ProductKernel<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+{
+    public const int TileRows = 6;
+
+    public static int TileColumns
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 2 * TSimd.Width;
+    }
+
+    /// <summary>Packs a left factor: for each six rows, column by column. Rows that are missing are zeros.</summary>
+    /// <param name="a">The factor.</param>
+    /// <param name="packed">Room for it, its rows rounded up to whole tiles, and for two numbers more.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void PackLeft(Matrix a, float* packed)
+    {
+        for (var row = 0; row < a.Rows; row += TileRows, packed += (nint)TileRows * a.Columns)
+        {
+            if (row + Transposition.Size <= a.Rows && a.ColumnStride == 1) PackRowsAsColumns(a.At(row, 0), a.RowStride, a.Columns, packed);
+            else PackRows(a.Part(row, Math.Min(TileRows, a.Rows - row), 0, a.Columns), packed);
+        }
+    }
+
+    /// <summary>Packs a right factor: for each two vectors of columns, row by row. Columns that are missing are zeros.</summary>
+    /// <param name="b">The factor.</param>
+    /// <param name="packed">Room for it, its columns rounded up to whole tiles.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void PackRight(Matrix b, float* packed)
+    {
+        for (var column = 0; column < b.Columns; column += TileColumns, packed += (nint)TileColumns * b.Rows)
+        {
+            var part = b.Part(0, b.Rows, column, Math.Min(TileColumns, b.Columns - column));
+            if (part.Columns < TileColumns) PackFewColumns(part, packed);
+            else if (b.ColumnStride == 1) PackColumns(part, packed);
+            else PackColumnsFromRows(part, packed);
+        }
+    }
+
+    // Blocks of eight rows, of which six are wanted: what the last two write is covered by the next column.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackRowsAsColumns(float* from, nint stride, int columns, float* to)
+    {
+        var column = 0;
+        for (; column <= columns - Transposition.Size; column += Transposition.Size, to += Transposition.Size * TileRows)
+            Transposition.Transpose(from + column, stride, to, TileRows);
+        for (; column < columns; column++, to += TileRows)
+        {
+            for (var i = 0; i < TileRows; i++) to[i] = from[i * stride + column];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackRows(Matrix a, float* to)
+    {
+        for (var column = 0; column < a.Columns; column++, to += TileRows)
+        {
+            var from = a.At(0, column);
+            var i = 0;
+            for (; i < a.Rows; i++) to[i] = from[i * a.RowStride];
+            for (; i < TileRows; i++) to[i] = 0;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackColumns(Matrix b, float* to)
+    {
+        var from = b.Data;
+        for (var row = 0; row < b.Rows; row++, from += b.RowStride, to += TileColumns)
+        {
+            TSimd.Store(TSimd.Load(from), to);
+            TSimd.Store(TSimd.Load(from + TSimd.Width), to + TSimd.Width);
+        }
+    }
+
+    // b is a transposed matrix: its columns are rows in memory.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackColumnsFromRows(Matrix b, float* to)
+    {
+        for (var column = 0; column < b.Columns; column += Transposition.Size)
+        {
+            var from = b.At(0, column);
+            var row = 0;
+            for (; row <= b.Rows - Transposition.Size; row += Transposition.Size)
+                Transposition.Transpose(from + row, b.ColumnStride, to + row * TileColumns + column, TileColumns);
+            for (; row < b.Rows; row++)
+            {
+                for (var i = 0; i < Transposition.Size; i++) to[row * TileColumns + column + i] = from[row + i * b.ColumnStride];
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackFewColumns(Matrix b, float* to)
+    {
+        for (var row = 0; row < b.Rows; row++, to += TileColumns)
+        {
+            var from = b.At(row, 0);
+            var i = 0;
+            for (; i < b.Columns; i++) to[i] = from[i * b.ColumnStride];
+            for (; i < TileColumns; i++) to[i] = 0;
+        }
+    }
+
+    /// <summary>c = a b, or c += a b, for one panel of each factor.</summary>
+    /// <param name="a">Six rows, packed.</param>
+    /// <param name="b">Two vectors of columns, packed.</param>
+    /// <param name="depth">Columns of a, rows of b.</param>
+    /// <param name="c">The tile's first element.</param>
+    /// <param name="stride">From one row of c to the next.</param>
+    /// <param name="adds">Whether to add to what c has.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Multiply(float* a, float* b, int depth, float* c, nint stride, bool adds)
+    {
+        TVector c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51;
+        if (adds)
+        {
+            var from = c;
+            (c00, c01) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
+            from += stride;
+            (c10, c11) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
+            from += stride;
+            (c20, c21) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
+            from += stride;
+            (c30, c31) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
+            from += stride;
+            (c40, c41) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
+            from += stride;
+            (c50, c51) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
+        }
+        else
+        {
+            c00 = c01 = c10 = c11 = c20 = c21 = c30 = c31 = c40 = c41 = c50 = c51 = TSimd.Create(0f);
+        }
+
+        for (var end = a + (nint)depth * TileRows; a < end; a += TileRows, b += 2 * TSimd.Width)
+        {
+            var b0 = TSimd.Load(b);
+            var b1 = TSimd.Load(b + TSimd.Width);
+            var x = TSimd.Create(a[0]);
+            c00 = TSimd.MultiplyAdd(x, b0, c00);
+            c01 = TSimd.MultiplyAdd(x, b1, c01);
+            x = TSimd.Create(a[1]);
+            c10 = TSimd.MultiplyAdd(x, b0, c10);
+            c11 = TSimd.MultiplyAdd(x, b1, c11);
+            x = TSimd.Create(a[2]);
+            c20 = TSimd.MultiplyAdd(x, b0, c20);
+            c21 = TSimd.MultiplyAdd(x, b1, c21);
+            x = TSimd.Create(a[3]);
+            c30 = TSimd.MultiplyAdd(x, b0, c30);
+            c31 = TSimd.MultiplyAdd(x, b1, c31);
+            x = TSimd.Create(a[4]);
+            c40 = TSimd.MultiplyAdd(x, b0, c40);
+            c41 = TSimd.MultiplyAdd(x, b1, c41);
+            x = TSimd.Create(a[5]);
+            c50 = TSimd.MultiplyAdd(x, b0, c50);
+            c51 = TSimd.MultiplyAdd(x, b1, c51);
+        }
+
+        Store(c, c00, c01);
+        Store(c += stride, c10, c11);
+        Store(c += stride, c20, c21);
+        Store(c += stride, c30, c31);
+        Store(c += stride, c40, c41);
+        Store(c += stride, c50, c51);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(float* to, TVector low, TVector high)
+    {
+        TSimd.Store(low, to);
+        TSimd.Store(high, to + TSimd.Width);
+    }
+}
