@@ -1,7 +1,6 @@
 // The matrix products of a training step by themselves: ours and libtorch's in turn, beside multiply-adds in registers.
 
 using System.Diagnostics;
-using System.Runtime.Intrinsics;
 using NanoGpt.Backpropagation;
 using NanoGpt.Inference;
 using NanoGpt.Native;
@@ -21,8 +20,8 @@ internal static unsafe class Products
     public static int Run()
     {
         Libtorch.EnsureLoaded();
-        using var team = new WorkerTeam(2);
-        using var product = new MatrixProduct<Simd256, Vector256<float>>(team);
+        using var team = new WorkerTeam(get_num_threads());
+        using var product = GradientKernels.Best.CreateProduct(team);
         Console.WriteLine($"{"",-20}{"tokens",7}{"in",7}{"out",7}   forward ours/torch   input gradient        weight gradient   (GFLOP/s)");
         foreach (var (name, tokens, inputs, outputs) in Shapes)
         {

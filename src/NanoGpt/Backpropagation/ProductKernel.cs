@@ -2,6 +2,7 @@
 // tile by tile in registers. The parts and their sizes are MatrixProduct's.
 
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using NanoGpt.Inference;
 
 namespace NanoGpt.Backpropagation;
@@ -33,7 +34,9 @@ internal static unsafe class ProductKernel<TSimd, TVector>
     {
         for (var row = 0; row < a.Rows; row += TileRows, packed += (nint)TileRows * a.Columns)
         {
-            if (row + Transposition.Size <= a.Rows && a.ColumnStride == 1) PackRowsAsColumns(a.At(row, 0), a.RowStride, a.Columns, packed);
+            var hasEight = row + Transposition.Size <= a.Rows;
+            if (hasEight && a.ColumnStride == 1) PackRowsAsColumns(a.At(row, 0), a.RowStride, a.Columns, packed);
+            else if (hasEight && a.RowStride == 1) PackColumnsOfSix(a.At(row, 0), a.ColumnStride, a.Columns, packed);
             else PackRows(a.Part(row, Math.Min(TileRows, a.Rows - row), 0, a.Columns), packed);
         }
     }
@@ -64,6 +67,13 @@ internal static unsafe class ProductKernel<TSimd, TVector>
         {
             for (var i = 0; i < TileRows; i++) to[i] = from[i * stride + column];
         }
+    }
+
+    // a is a transposed matrix: its columns are rows in memory. As above, two of each eight are covered by the next column.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackColumnsOfSix(float* from, nint stride, int columns, float* to)
+    {
+        for (var column = 0; column < columns; column++, from += stride, to += TileRows) Vector256.Load(from).Store(to);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -128,27 +138,9 @@ internal static unsafe class ProductKernel<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(float* a, float* b, int depth, float* c, nint stride, bool adds)
     {
+        if (adds) Prefetch(c, stride); // wanted only when the sums are ready
         TVector c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51;
-        if (adds)
-        {
-            var from = c;
-            (c00, c01) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
-            from += stride;
-            (c10, c11) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
-            from += stride;
-            (c20, c21) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
-            from += stride;
-            (c30, c31) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
-            from += stride;
-            (c40, c41) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
-            from += stride;
-            (c50, c51) = (TSimd.Load(from), TSimd.Load(from + TSimd.Width));
-        }
-        else
-        {
-            c00 = c01 = c10 = c11 = c20 = c21 = c30 = c31 = c40 = c41 = c50 = c51 = TSimd.Create(0f);
-        }
-
+        c00 = c01 = c10 = c11 = c20 = c21 = c30 = c31 = c40 = c41 = c50 = c51 = TSimd.Create(0f);
         for (var end = a + (nint)depth * TileRows; a < end; a += TileRows, b += 2 * TSimd.Width)
         {
             var b0 = TSimd.Load(b);
@@ -173,18 +165,28 @@ internal static unsafe class ProductKernel<TSimd, TVector>
             c51 = TSimd.MultiplyAdd(x, b1, c51);
         }
 
-        Store(c, c00, c01);
-        Store(c += stride, c10, c11);
-        Store(c += stride, c20, c21);
-        Store(c += stride, c30, c31);
-        Store(c += stride, c40, c41);
-        Store(c += stride, c50, c51);
+        Store(c, c00, c01, adds);
+        Store(c += stride, c10, c11, adds);
+        Store(c += stride, c20, c21, adds);
+        Store(c += stride, c30, c31, adds);
+        Store(c += stride, c40, c41, adds);
+        Store(c += stride, c50, c51, adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(float* to, TVector low, TVector high)
+    private static void Store(float* to, TVector low, TVector high, bool adds)
     {
-        TSimd.Store(low, to);
-        TSimd.Store(high, to + TSimd.Width);
+        TSimd.Store(adds ? TSimd.Add(TSimd.Load(to), low) : low, to);
+        TSimd.Store(adds ? TSimd.Add(TSimd.Load(to + TSimd.Width), high) : high, to + TSimd.Width);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* c, nint stride)
+    {
+        for (var row = 0; row < TileRows; row++, c += stride)
+        {
+            TSimd.Prefetch((byte*)c);
+            TSimd.Prefetch((byte*)(c + 2 * TSimd.Width - 1)); // a tile may begin within a line
+        }
     }
 }
