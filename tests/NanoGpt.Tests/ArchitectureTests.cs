@@ -15,6 +15,7 @@ public sealed partial class ArchitectureTests
         { "IO", ["TorchSharp", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Tokenization", ["TorchSharp", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Inference", ["TorchSharp", "NanoGpt.Hub", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Native", "NanoGpt.Chat"] },
+        { "Backpropagation", ["TorchSharp", "NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Data", ["TorchSharp", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Native", "NanoGpt.Chat"] },
         { "Native", ["NanoGpt.Formats", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Tokenization", "NanoGpt.Chat"] },
         { "Chat", ["TorchSharp", "NanoGpt.Hub", "NanoGpt.Inference", "NanoGpt.Training", "NanoGpt.Data", "NanoGpt.Native"] },

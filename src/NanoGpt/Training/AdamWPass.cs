@@ -34,17 +34,26 @@ internal sealed unsafe class AdamWPass
         _expAvgSq = new nint[slots.Length];
     }
 
-    /// <summary>Finds the memory of this step's gradients and returns their 2-norm.</summary>
-    public double ReadGradients()
+    // Parameters and moments stay where they are, and asking takes a small model's step as long as its arithmetic.
+    private void FindMemory()
     {
         for (var i = 0; i < _slots.Length; i++)
         {
             var slot = _slots[i];
-            using var gradient = slot.Parameter.grad;
-            _gradients[i] = gradient is null ? 0 : Memory(gradient, slot.Name);
             _parameters[i] = Memory(slot.Parameter, slot.Name);
             _expAvg[i] = Memory(slot.ExpAvg, slot.Name);
             _expAvgSq[i] = Memory(slot.ExpAvgSq, slot.Name);
+        }
+    }
+
+    /// <summary>Finds the memory of this step's gradients and returns their 2-norm.</summary>
+    public double ReadGradients()
+    {
+        if (_parameters.Length > 0 && _parameters[0] == 0) FindMemory();
+        for (var i = 0; i < _slots.Length; i++)
+        {
+            using var gradient = _slots[i].Parameter.grad;
+            _gradients[i] = gradient is null ? 0 : Memory(gradient, _slots[i].Name);
         }
 
         ForEachChunk((chunk, slot, offset, count) => _partialSums[chunk] = SumOfSquares((float*)_gradients[slot] + offset, count));
