@@ -87,6 +87,17 @@ public sealed class PreflightTests : IDisposable
         Assert.All(gpt.Network.parameters(), parameter => Assert.Null(parameter.grad));
     }
 
+    [Fact]
+    public void Memory_that_runs_out_is_told_with_what_to_lower()
+    {
+        using var gpt = NanoGptRun.NewModel(Config);
+        var batches = new NanoGptBatches { OnStep = place => { if (place.Iteration == 2) torch.empty(1L << 50).Dispose(); } }; // more than an address can say
+
+        var error = Assert.Throws<BackendException>(() => new Trainer(gpt, new() { OutDir = _folder.File("out"), EvalIters = 1, BatchSize = 8 }).TrainOn(batches, null, TestContext.Current.CancellationToken));
+
+        Assert.Matches(@"iteration 2 with batch_size 8 and block_size 32: such a step needs about \d+ MiB\. Lower batch_size and raise gradient_accumulation_steps", error.Message);
+    }
+
     private static TrainerOptions Complete(TrainerOptions options) => RunStart.Complete(options, Config, DeviceType.CPU);
 
     /// <summary>As TorchSharp throws whatever libtorch does.</summary>
