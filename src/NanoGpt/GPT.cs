@@ -171,6 +171,7 @@ public sealed partial class GPT : IDisposable
             random.manual_seed(_seed);
             var network = new GPTModel(Config, device);
             if (_weights is not null) TorchWeights.CopyInto(network, _weights);
+            _engine?.LetGoOfSource();
             _weights?.Dispose();
             _weights = null;
             return network;
@@ -187,7 +188,7 @@ public sealed partial class GPT : IDisposable
     private InferenceModel CurrentEngine()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_weights is not null) return _engine ??= InferenceModel.Create(_weights, Precision);
+        if (_weights is not null) return _engine ??= InferenceModel.Open(_weights, Precision);
 
         _network ??= CreateNetwork();
         var fingerprint = TorchWeights.Fingerprint(_network);

@@ -13,32 +13,46 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace NanoGpt;
 
-/// <summary>A linear layer whose product is computed in another type than its weights are kept in.</summary>
-internal static class Product
+/// <summary>A linear layer, whose product may be computed in another type than its weights are kept in.</summary>
+/// <remarks>TorchSharp's own leaves its native half behind when it is disposed: docs/decisions/014-own-linear-layer.md.</remarks>
+internal sealed class LinearLayer : Module<Tensor, Tensor>
 {
-    /// <summary>x W^T + b in <paramref name="type"/>, or in the weights' own for null.</summary>
-    public static Tensor Of(Linear layer, Tensor x, ScalarType? type) => type is { } product
-        ? F.linear(x.to(product), layer.weight!.to(product), layer.bias?.to(product))
-        : layer.forward(x);
+    public readonly Parameter weight; // (out, in)
+    private readonly Parameter? bias; // (out)
+
+    /// <summary>The type of the product; null for the weights' own.</summary>
+    public ScalarType? ProductType { get; set; }
+
+    public LinearLayer(long inputs, long outputs, bool hasBias, Device device) : base(nameof(LinearLayer))
+    {
+        weight = new Parameter(empty(outputs, inputs, device: device));
+        bias = hasBias ? new Parameter(empty(outputs, device: device)) : null;
+        RegisterComponents();
+    }
+
+    /// <summary>x W^T + b.</summary>
+    public override Tensor forward(Tensor x) => ProductType is { } type
+        ? F.linear(x.to(type), weight.to(type), bias?.to(type)) // (..., in) -> (..., out)
+        : F.linear(x, weight, bias);
 }
 
 /// <summary>Causal multi-head self-attention: each token gathers from those before it.</summary>
 /// <remarks>Not thread safe while training. Disposed with the model.</remarks>
 public sealed class CausalSelfAttention : Module<Tensor, Tensor>
 {
-    private readonly Linear c_attn, c_proj;
+    private readonly LinearLayer c_attn, c_proj;
     private readonly Dropout resid_dropout;
     private readonly long _heads;
     private readonly double _attentionDropout;
     private readonly double _queryScale;
     private readonly bool _upcast;
 
-    internal ScalarType? ProductType { get; set; }
+    internal ScalarType? ProductType { set => (c_attn.ProductType, c_proj.ProductType) = (value, value); }
 
     internal CausalSelfAttention(GPTConfig config, int layer, Device device) : base(nameof(CausalSelfAttention))
     {
-        c_attn = Linear(config.NEmbd, 3 * config.NEmbd, config.Bias, device); // query, key and value of all heads at once
-        c_proj = Linear(config.NEmbd, config.NEmbd, config.Bias, device);
+        c_attn = new LinearLayer(config.NEmbd, 3 * config.NEmbd, config.Bias, device); // query, key and value of all heads at once
+        c_proj = new LinearLayer(config.NEmbd, config.NEmbd, config.Bias, device);
         resid_dropout = Dropout(config.ResidualDropout);
         _heads = config.NHead;
         _attentionDropout = config.AttentionDropout;
@@ -57,7 +71,7 @@ public sealed class CausalSelfAttention : Module<Tensor, Tensor>
     {
         long B = x.size(0), T = x.size(1), C = x.size(2);
 
-        var qkv = Product.Of(c_attn, x, ProductType).chunk(3, dim: 2); // (B, T, 3C) -> 3 x (B, T, C)
+        var qkv = c_attn.forward(x).chunk(3, dim: 2); // (B, T, 3C) -> 3 x (B, T, C)
         Tensor q = Heads(qkv[0]), k = Heads(qkv[1]), v = Heads(qkv[2]);
         if (_queryScale != 1) q = q.Times(_queryScale);
 
@@ -67,7 +81,7 @@ public sealed class CausalSelfAttention : Module<Tensor, Tensor>
         if (_upcast) y = y.to(type);
 
         y = y.transpose(1, 2).contiguous().view(B, T, C); // (B, nh, T, hs) -> (B, T, C)
-        return resid_dropout.forward(Product.Of(c_proj, y, ProductType));
+        return resid_dropout.forward(c_proj.forward(y));
 
         Tensor Heads(Tensor t) => t.view(B, T, _heads, C / _heads).transpose(1, 2); // (B, T, C) -> (B, nh, T, hs)
     }
@@ -77,16 +91,16 @@ public sealed class CausalSelfAttention : Module<Tensor, Tensor>
 /// <remarks>Not thread safe while training. Disposed with the model.</remarks>
 public sealed class MLP : Module<Tensor, Tensor>
 {
-    private readonly Linear c_fc, c_proj;
+    private readonly LinearLayer c_fc, c_proj;
     private readonly Dropout dropout;
     private readonly ActivationFunction _activation;
 
-    internal ScalarType? ProductType { get; set; }
+    internal ScalarType? ProductType { set => (c_fc.ProductType, c_proj.ProductType) = (value, value); }
 
     internal MLP(GPTConfig config, Device device) : base(nameof(MLP))
     {
-        c_fc = Linear(config.NEmbd, config.InnerSize, config.Bias, device);
-        c_proj = Linear(config.InnerSize, config.NEmbd, config.Bias, device);
+        c_fc = new LinearLayer(config.NEmbd, config.InnerSize, config.Bias, device);
+        c_proj = new LinearLayer(config.InnerSize, config.NEmbd, config.Bias, device);
         dropout = Dropout(config.ResidualDropout);
         _activation = config.Activation;
         RegisterComponents();
@@ -96,7 +110,7 @@ public sealed class MLP : Module<Tensor, Tensor>
     /// <param name="x">(B, T, C), after the layer norm.</param>
     /// <returns>(B, T, C), to be added to the residual stream.</returns>
     public override Tensor forward(Tensor x) =>
-        dropout.forward(Product.Of(c_proj, Activate(Product.Of(c_fc, x, ProductType)), ProductType)); // (B, T, C) -> (B, T, 4C) -> (B, T, C)
+        dropout.forward(c_proj.forward(Activate(c_fc.forward(x)))); // (B, T, C) -> (B, T, 4C) -> (B, T, C)
 
     private Tensor Activate(Tensor x) => _activation switch
     {
@@ -149,7 +163,7 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
     private readonly Dropout drop;
     private readonly ModuleList<Block> h;
     private readonly LayerNorm ln_f;
-    private readonly Linear? lm_head;
+    private readonly LinearLayer? lm_head;
     private ScalarType? _productType;
 
     /// <summary>Builds the network with nanoGPT's initial weights, drawn from torch's global generator.</summary>
@@ -169,7 +183,7 @@ public sealed class GPTModel : Module<Tensor, Tensor?, (Tensor Logits, Tensor? L
         drop = Dropout(config.EmbeddingDropout);
         h = ModuleList(Enumerable.Range(0, config.NLayer).Select(layer => new Block(config, layer, device)).ToArray());
         ln_f = LayerNorm([config.NEmbd], config.LayerNormEpsilon, bias: config.Bias, device: device);
-        lm_head = config.TieWordEmbeddings ? null : Linear(config.NEmbd, config.VocabSize, hasBias: false, device: device);
+        lm_head = config.TieWordEmbeddings ? null : new LinearLayer(config.NEmbd, config.VocabSize, hasBias: false, device);
         RegisterComponents();
         foreach (var parameter in parameters()) parameter.DetachFromDisposeScope(); // the model owns them, not the caller's scope
         InitializeWeights();

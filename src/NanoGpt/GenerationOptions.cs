@@ -95,7 +95,7 @@ public sealed record GenerationOptions
     public bool AllowSpecialTokens { get; init; }
 
     /// <summary>How many texts to generate for one prompt. The prompt is computed once.</summary>
-    /// <value>Default 1. At least 1; with beams at most <see cref="Beams"/>.</value>
+    /// <value>Default 1. At least 1; with beams at most <see cref="Beams"/>, and fewer come only where no more texts exist.</value>
     public int ReturnSequences { get; init; } = 1;
 
     /// <summary>Beams of beam search; 1 is off. With beams the likeliest whole text is sought: nothing is drawn and nothing streamed.</summary>

@@ -17,17 +17,20 @@ internal static class MultiplyAddCeiling
 
     private const double Operations = Steps * 12.0 * 2;
 
+    // Nobody reads it, but without it the JIT may see that nobody needs the chains.
+    private static float _sum;
+
     /// <summary>Operations a second of all threads together.</summary>
     public static double Flops(int threads)
     {
         var start = Stopwatch.GetTimestamp();
-        var workers = Enumerable.Range(0, threads).Select(_ => new Thread(() => Chains(1.0001f))).ToArray();
+        var workers = Enumerable.Range(0, threads).Select(_ => new Thread(() => _sum += Chains(1.0001f))).ToArray();
         foreach (var worker in workers) worker.Start();
         foreach (var worker in workers) worker.Join();
         return threads * Operations * Vector256<float>.Count / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static float Chains(float factor)
     {
         var f = Vector256.Create(factor);

@@ -14,6 +14,9 @@ internal sealed record ServeOptions
 {
     public ModelOptions Source { get; init; } = new();
 
+    /// <summary>The model's name for clients, of which other names get status 404; by default that of its folder or of the Hub.</summary>
+    public string? ServedModelName { get; init; }
+
     /// <summary>How turns of chats are marked: nanogpt (human and bot), dialogpt (end-of-text tokens), plain (not at all).</summary>
     public ChatForm Template { get; init; } = ChatForm.NanoGpt;
 
@@ -60,7 +63,7 @@ internal sealed class ServeCommand : Command<ServeOptions>
         using var gpt = await options.Source.OpenAsync(session);
         using var generator = new Generator(gpt, new GeneratorLimits { MaxConcurrent = options.MaxConcurrent, MaxQueued = options.MaxQueued });
         var limits = new ServerLimits(options.MaxTokens, options.MaxBodyKilobytes * 1000L);
-        var settings = new ServerSettings(address, options.Port, options.Source.ModelName, ChatCommand.TemplateOf(options.Template), string.IsNullOrEmpty(key) ? null : key, limits);
+        var settings = new ServerSettings(address, options.Port, options.ServedModelName ?? options.Source.ModelName, ChatCommand.TemplateOf(options.Template), string.IsNullOrEmpty(key) ? null : key, limits);
         await using var server = OpenAiServer.Build(gpt, generator, settings);
 
         await server.StartAsync(session.Stop.Token);

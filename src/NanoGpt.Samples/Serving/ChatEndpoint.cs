@@ -12,7 +12,7 @@ internal sealed class ChatEndpoint(IChatClient client, Tokenizer tokenizer, stri
 
     public async Task HandleAsync(HttpContext context)
     {
-        var request = await RequestReader.ReadAsync<ChatCompletionRequest>(context);
+        var request = await RequestReader.ReadAsync<ChatCompletionRequest>(context, model);
         var messages = RequestReader.Messages(request.Messages);
         if (request.Tools is { Count: > 0 }) throw ApiException.BadRequest("tools: this model cannot call any.", "tools");
         if (request.ResponseFormat is { Type: not "text" } format)

@@ -11,7 +11,7 @@ internal sealed class CompletionEndpoint(Generator generator, Tokenizer tokenize
 
     public async Task HandleAsync(HttpContext context)
     {
-        var request = await RequestReader.ReadAsync<CompletionRequest>(context);
+        var request = await RequestReader.ReadAsync<CompletionRequest>(context, model);
         var prompts = RequestReader.Strings(request.Prompt, "prompt", MaxPrompts);
         if (prompts.Count == 0) throw ApiException.BadRequest("prompt is missing.", "prompt");
         if (request.Logprobs is < 0 or > ServerLimits.MaxLogprobs)

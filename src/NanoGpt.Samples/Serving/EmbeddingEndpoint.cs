@@ -12,7 +12,7 @@ internal sealed class EmbeddingEndpoint(IEmbeddingGenerator<string, Embedding<fl
 
     public async Task HandleAsync(HttpContext context)
     {
-        var request = await RequestReader.ReadAsync<EmbeddingRequest>(context);
+        var request = await RequestReader.ReadAsync<EmbeddingRequest>(context, model);
         var texts = RequestReader.Strings(request.Input, "input", MaxTexts);
         if (texts.Count == 0) throw ApiException.BadRequest("input is missing.", "input");
         if (request.EncodingFormat is not (null or "float" or "base64"))

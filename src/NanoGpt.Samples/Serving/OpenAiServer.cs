@@ -84,8 +84,7 @@ internal static class OpenAiServer
     // What is not listed is a bug: the server answers 500 and says nothing of its inside.
     private static (int Status, string Type, string? Code)? Describe(Exception e) => e switch
     {
-        ApiException { Status: StatusCodes.Status401Unauthorized } => (StatusCodes.Status401Unauthorized, "invalid_request_error", "invalid_api_key"),
-        ApiException refused => (refused.Status, "invalid_request_error", null),
+        ApiException refused => (refused.Status, "invalid_request_error", refused.Code),
         Microsoft.AspNetCore.Http.BadHttpRequestException bad => (bad.StatusCode, "invalid_request_error", null),
         GeneratorBusyException => (StatusCodes.Status429TooManyRequests, "rate_limit_error", "rate_limit_exceeded"),
         ArgumentException => (StatusCodes.Status400BadRequest, "invalid_request_error", null),
@@ -107,7 +106,7 @@ internal static class OpenAiServer
         if (!context.Request.Path.StartsWithSegments("/v1", StringComparison.Ordinal)) return next(context);
         return CryptographicOperations.FixedTimeEquals(Digest(context.Request.Headers.Authorization.ToString()), Digest("Bearer " + key))
             ? next(context)
-            : throw new ApiException(StatusCodes.Status401Unauthorized, "The key is missing or wrong; send it as 'Authorization: Bearer KEY'.");
+            : throw new ApiException(StatusCodes.Status401Unauthorized, "The key is missing or wrong; send it as 'Authorization: Bearer KEY'.", code: "invalid_api_key");
     }
 
     // Digests are all of one length, so that the time of comparing tells not even that of the key.
@@ -132,7 +131,7 @@ internal static class OpenAiServer
         app.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(new ModelList("list", [entry]), Wire.Json));
         app.MapGet("/v1/models/{**id}", (HttpContext context, string id) => id == model
             ? context.Response.WriteAsJsonAsync(entry, Wire.Json)
-            : throw new ApiException(StatusCodes.Status404NotFound, $"There is no model '{id}' here, only '{model}'.", "model"));
+            : throw ApiException.NoSuchModel(id, model));
     }
 
     /// <summary>Leaves Ctrl-C to the program.</summary>

@@ -8,8 +8,16 @@ namespace NanoGpt.Samples.Serving;
 
 internal static class RequestReader
 {
-    /// <exception cref="ApiException">The body is no JSON, too large, or of another form.</exception>
-    public static async Task<T> ReadAsync<T>(HttpContext context) where T : class
+    /// <param name="context">The request.</param>
+    /// <param name="model">The one model that is here. A request that names none means it.</param>
+    /// <exception cref="ApiException">The body is no JSON, too large, of another form, or for another model.</exception>
+    public static async Task<T> ReadAsync<T>(HttpContext context, string model) where T : ModelRequest
+    {
+        var request = await ReadJsonAsync<T>(context);
+        return request.Model is null || request.Model == model ? request : throw ApiException.NoSuchModel(request.Model, model);
+    }
+
+    private static async Task<T> ReadJsonAsync<T>(HttpContext context) where T : class
     {
         if (!context.Request.HasJsonContentType())
             throw new ApiException(StatusCodes.Status415UnsupportedMediaType, "The request's content type must be application/json.");

@@ -16,11 +16,15 @@ internal static class Wire
 
 internal sealed record StreamOptions(bool? IncludeUsage);
 
-/// <summary>What completions and chat completions have in common.</summary>
-internal abstract record GenerationRequest
+/// <summary>What all requests have in common.</summary>
+internal abstract record ModelRequest
 {
     public string? Model { get; init; }
+}
 
+/// <summary>What completions and chat completions have in common.</summary>
+internal abstract record GenerationRequest : ModelRequest
+{
     public int? MaxTokens { get; init; }
 
     /// <summary>The newer name of MaxTokens.</summary>
@@ -83,7 +87,7 @@ internal sealed record RequestMessage(string? Role, JsonElement? Content);
 internal sealed record ResponseFormat(string? Type);
 
 /// <summary>The input is a string or an array of strings.</summary>
-internal sealed record EmbeddingRequest(JsonElement? Input, int? Dimensions, string? EncodingFormat);
+internal sealed record EmbeddingRequest(JsonElement? Input, int? Dimensions, string? EncodingFormat) : ModelRequest;
 
 internal sealed record Usage(int PromptTokens, int CompletionTokens)
 {

@@ -47,6 +47,8 @@ internal sealed record ChatRequest(IReadOnlyList<int> Ids, GenerationOptions Opt
             throw Refusal("ResponseFormat", "asks for JSON, which this client cannot promise: use ChatResponseFormat.Text");
         if (options.ConversationId is not null)
             throw Refusal("ConversationId", "is set, and this client keeps no conversations: send all messages each time");
+        if (options.ContinuationToken is not null)
+            throw Refusal("ContinuationToken", "is set, and this client gives none: an answer that was broken off is asked for again");
         if (options.ModelId is { } asked && modelId is not null && asked != modelId)
             throw Refusal("ModelId", $"is '{asked}', and this client has '{modelId}' only");
     }

@@ -49,7 +49,8 @@ internal sealed class BeamSearch : IDisposable
         var width = _plan.Options.Beams;
         if (_plan.Options.MaxNewTokens == 0)
         {
-            _finished.Add(new Finished(0, [], FinishReason.Length));
+            // One empty text is all there is; it is given as often as without beams.
+            _finished.AddRange(Enumerable.Repeat(new Finished(0, [], FinishReason.Length), _plan.Options.ReturnSequences));
             IsFinished = true;
             return;
         }

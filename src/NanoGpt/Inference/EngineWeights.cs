@@ -15,14 +15,14 @@ internal sealed record Norm(NativeBuffer Weight, NativeBuffer? Bias);
 /// <summary>The weights of one transformer block.</summary>
 internal sealed record BlockWeights(Norm Norm1, Linear Attention, Linear AttentionOutput, Norm Norm2, Linear Mlp, Linear MlpOutput);
 
-/// <summary>Packed weights of a GPT. Immutable, so safe to share between threads; must outlive their use.</summary>
+/// <summary>Weights of a GPT, packed when asked to. Safe to share between threads, one of which may pack; must outlive their use.</summary>
 internal sealed unsafe class EngineWeights : IDisposable
 {
     private readonly List<IDisposable> _owned = [];
 
-    /// <summary>Packs copies of all weights; the source may be disposed afterwards.</summary>
+    /// <summary>Copies the vectors. The matrices stay in the source until they are packed.</summary>
     /// <exception cref="ModelFormatException">A weight that the config asks for is missing or has another shape.</exception>
-    public EngineWeights(GPTWeights source, Dtype precision, int panelWidth, WorkerTeam team)
+    public EngineWeights(GPTWeights source, Dtype precision, int panelWidth)
     {
         var config = source.Config;
         try
@@ -46,13 +46,7 @@ internal sealed unsafe class EngineWeights : IDisposable
 
         Norm Norm(string name) => new(Vector(name + ".weight"), config.Bias ? Vector(name + ".bias") : null);
 
-        PackedMatrix Matrix(string name)
-        {
-            var tensor = source[name];
-            var packed = Own(PackedMatrix.Pack(tensor, precision, panelWidth, team));
-            tensor.Release(); // the file's pages and the copy are never resident together
-            return packed;
-        }
+        PackedMatrix Matrix(string name) => Own(new PackedMatrix(source[name], precision, panelWidth));
 
         // Padded with zeros, so that whole panels of outputs find a bias.
         NativeBuffer Vector(string name)
@@ -77,7 +71,10 @@ internal sealed unsafe class EngineWeights : IDisposable
     /// <summary>From the residual stream to logits; the token embedding where they are tied.</summary>
     public PackedMatrix Output { get; }
 
-    /// <summary>Bytes of memory held.</summary>
+    /// <summary>The matrices, in the order in which a pass needs them.</summary>
+    public IEnumerable<PackedMatrix> Matrices => _owned.OfType<PackedMatrix>();
+
+    /// <summary>Bytes of memory held once all matrices are packed.</summary>
     public long Bytes => _owned.Sum(part => part is PackedMatrix matrix ? matrix.Bytes : ((NativeBuffer)part).Length);
 
     public void Dispose()

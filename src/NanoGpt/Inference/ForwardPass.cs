@@ -28,6 +28,7 @@ internal sealed unsafe class ForwardPass : IDisposable
     private readonly EngineWeights _weights;
     private readonly Kernels _kernels;
     private readonly WorkerTeam _team;
+    private readonly PackingScratch[] _scratch;
     private readonly LinearProduct _linear;
     private readonly AttentionProduct _attention;
     private readonly Action<int, int> _embedRow;
@@ -50,7 +51,8 @@ internal sealed unsafe class ForwardPass : IDisposable
     public ForwardPass(GPTConfig config, EngineWeights weights, Kernels kernels, WorkerTeam team)
     {
         (_config, _weights, _kernels, _team) = (config, weights, kernels, team);
-        _linear = new LinearProduct(_kernels, _team);
+        _scratch = Enumerable.Range(0, _team.Size).Select(_ => new PackingScratch()).ToArray();
+        _linear = new LinearProduct(_kernels, _team, _scratch);
         _attention = new AttentionProduct(_config, _kernels, _team);
         (_embedRow, _normalizeRow, _storeKeysAndValues) = (EmbedRow, NormalizeRow, StoreKeysAndValues);
         _residual = new Rows(_config.NEmbd);
@@ -100,6 +102,7 @@ internal sealed unsafe class ForwardPass : IDisposable
     public void Dispose()
     {
         foreach (var part in new[] { _residual, _normal, _qkv, _inner, _branch, _outputs, _logits }) part.Dispose();
+        foreach (var scratch in _scratch) scratch.Dispose();
         _linear.Dispose();
         _attention.Dispose();
     }
@@ -121,7 +124,7 @@ internal sealed unsafe class ForwardPass : IDisposable
     private void EmbedRow(int row, int worker)
     {
         var (_, id, position) = _rows[row];
-        _weights.TokenEmbedding.CopyRow(id, _residual[row]);
+        _weights.TokenEmbedding.CopyRow(id, _residual[row], _scratch[worker]);
         var positionRow = _weights.PositionEmbedding.Floats + (long)position * _config.NEmbd;
         for (var c = 0; c < _config.NEmbd; c++) _residual[row][c] += positionRow[c];
 

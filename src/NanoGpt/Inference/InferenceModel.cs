@@ -13,9 +13,11 @@ internal sealed class InferenceModel : IDisposable
     private readonly ForwardPass _pass;
     private readonly WorkerTeam _team;
     private readonly PassQueue _queue;
+    private readonly bool _packsInBackground;
+    private BackgroundPacking? _packing;
     private bool _isDisposed;
 
-    private InferenceModel(GPTWeights source, Dtype precision, Kernels kernels, int threads)
+    private InferenceModel(GPTWeights source, Dtype precision, Kernels kernels, int threads, Packing packing)
     {
         Config = source.Config;
         Precision = precision;
@@ -24,7 +26,9 @@ internal sealed class InferenceModel : IDisposable
         _team = new WorkerTeam(threads);
         try
         {
-            _weights = new EngineWeights(source, precision, kernels.PanelWidth, _team);
+            _weights = new EngineWeights(source, precision, kernels.PanelWidth);
+            if (packing == Packing.AtOnce) foreach (var matrix in _weights.Matrices) matrix.Pack(_team);
+            _packsInBackground = packing == Packing.InBackground;
             _pass = new ForwardPass(Config, _weights, kernels, _team);
         }
         catch
@@ -46,7 +50,7 @@ internal sealed class InferenceModel : IDisposable
     /// <summary>The arithmetic in use.</summary>
     public Kernels Kernels { get; }
 
-    /// <summary>Bytes of packed weights.</summary>
+    /// <summary>Bytes of weights, when all are packed.</summary>
     public long WeightBytes => _weights.Bytes;
 
     /// <summary>Packs the weights; <paramref name="weights"/> may be disposed afterwards.</summary>
@@ -59,7 +63,27 @@ internal sealed class InferenceModel : IDisposable
         GPTWeights weights, Dtype precision = Dtype.Float32, Kernels? kernels = null, int threads = 0)
     {
         weights.Config.Validate();
-        return new InferenceModel(weights, precision, kernels ?? Kernels.Best, threads);
+        return new InferenceModel(weights, precision, kernels ?? Kernels.Best, threads, Packing.AtOnce);
+    }
+
+    /// <summary>As <see cref="Create"/>, but ready at once: packs while it is used, and needs <paramref name="weights"/> until <see cref="LetGoOfSource"/> or Dispose.</summary>
+    /// <inheritdoc cref="Create"/>
+    public static InferenceModel Open(
+        GPTWeights weights, Dtype precision = Dtype.Float32, Kernels? kernels = null, int threads = 0, Packing packing = Packing.InBackground)
+    {
+        weights.Config.Validate();
+        return new InferenceModel(weights, precision, kernels ?? Kernels.Best, threads, packing);
+    }
+
+    /// <summary>Packs what is left, and waits for the pass under way, which may still read the source.</summary>
+    public void LetGoOfSource()
+    {
+        lock (_gate)
+        {
+            if (_isDisposed) return;
+            _packing?.Dispose();
+            foreach (var matrix in _weights.Matrices) matrix.Pack(_team);
+        }
     }
 
     /// <summary>A new, empty sequence.</summary>
@@ -80,6 +104,7 @@ internal sealed class InferenceModel : IDisposable
         {
             if (_isDisposed) return;
             _isDisposed = true;
+            _packing?.Dispose();
             _pass.Dispose();
             _weights.Dispose();
             _team.Dispose();
@@ -92,6 +117,20 @@ internal sealed class InferenceModel : IDisposable
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             _pass.Run(requests);
+            if (_packsInBackground) _packing ??= new BackgroundPacking(_weights); // not before: the first token is waited for
         }
     }
+}
+
+/// <summary>When an engine packs its matrices.</summary>
+internal enum Packing
+{
+    /// <summary>Before it is used: the source may go.</summary>
+    AtOnce,
+
+    /// <summary>On a thread of its own, from the first pass on.</summary>
+    InBackground,
+
+    /// <summary>Never, which is slow: for tests.</summary>
+    Never,
 }

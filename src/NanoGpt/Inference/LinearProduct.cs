@@ -22,6 +22,7 @@ internal sealed unsafe class LinearProduct : IDisposable
     private readonly WorkerTeam _team;
     private readonly Action<int, int> _multiplyPanels;
     private readonly Action<int, int> _quantizeRow;
+    private readonly PackingScratch[] _scratch;
     private Linear _layer = null!;
     private Rows _input = null!;
     private Rows _output = null!;
@@ -31,9 +32,12 @@ internal sealed unsafe class LinearProduct : IDisposable
     private NativeBuffer? _quantized;
     private NativeBuffer? _scales;
 
-    public LinearProduct(Kernels kernels, WorkerTeam team)
+    /// <param name="kernels">The arithmetic.</param>
+    /// <param name="team">The threads.</param>
+    /// <param name="scratch">For each thread, where panels of a matrix that is not packed are packed for the moment.</param>
+    public LinearProduct(Kernels kernels, WorkerTeam team, PackingScratch[] scratch)
     {
-        (_kernels, _team) = (kernels, team);
+        (_kernels, _team, _scratch) = (kernels, team, scratch);
         (_multiplyPanels, _quantizeRow) = (MultiplyPanels, QuantizeRow);
     }
 
@@ -71,20 +75,36 @@ internal sealed unsafe class LinearProduct : IDisposable
             else new ReadOnlySpan<float>(_layer.Bias.Floats + column, width).CopyTo(values);
         }
 
-        if (_layer.Matrix.Precision == Dtype.Int8) MultiplyQuantized(first, count, column);
-        else if (_rowCount <= StreamedRows) MultiplyRows(first, count, column);
-        else MultiplyBlocks(first, count, column);
+        if (_layer.Matrix.Packed is { } packed) Multiply(packed.From(first), count, column);
+        else PackAndMultiply(first, count, column, _scratch[worker]);
 
         if (_activation is not { } function) return;
         for (var row = 0; row < _rowCount; row++) _kernels.Activate(function, _output[row] + column, width);
     }
 
-    private void MultiplyRows(int firstPanel, int panelCount, int column) =>
-        _kernels.MultiplyAdd(
-            _input[0], _input.Stride, _rowCount, _layer.Matrix.Panels.From(firstPanel), panelCount, _layer.Matrix.ColumnPairs,
-            _output[0] + column, _output.Stride);
+    /// <summary>The first passes after loading: the weights still lie in the file, and are packed a few panels at a time.</summary>
+    private void PackAndMultiply(int firstPanel, int panelCount, int column, PackingScratch scratch)
+    {
+        var matrix = _layer.Matrix;
+        for (var panel = 0; panel < panelCount; panel += PackedMatrix.GroupPanels)
+        {
+            var count = Math.Min(PackedMatrix.GroupPanels, panelCount - panel);
+            var panels = matrix.PackSome(firstPanel + panel, count, scratch.Reserve(matrix.Length(count)));
+            Multiply(panels, count, column + panel * matrix.PanelWidth);
+        }
+    }
 
-    private void MultiplyBlocks(int firstPanel, int panelCount, int column)
+    private void Multiply(PackedPanels panels, int panelCount, int column)
+    {
+        if (_layer.Matrix.Precision == Dtype.Int8) MultiplyQuantized(panels.Integers, panelCount, column);
+        else if (_rowCount <= StreamedRows) MultiplyRows(panels.Floats, panelCount, column);
+        else MultiplyBlocks(panels.Floats, panelCount, column);
+    }
+
+    private void MultiplyRows(Panels panels, int panelCount, int column) => _kernels.MultiplyAdd(
+        _input[0], _input.Stride, _rowCount, panels, panelCount, _layer.Matrix.ColumnPairs, _output[0] + column, _output.Stride);
+
+    private void MultiplyBlocks(Panels panels, int panelCount, int column)
     {
         var matrix = _layer.Matrix;
         for (var row = 0; row < _rowCount; row += BlockRows)
@@ -93,13 +113,13 @@ internal sealed unsafe class LinearProduct : IDisposable
             for (var pair = 0; pair < matrix.ColumnPairs; pair += BlockColumnPairs)
             {
                 _kernels.MultiplyAdd(
-                    _input[row] + 2 * pair, _input.Stride, rows, matrix.Panels.From(firstPanel, (nint)pair * matrix.PairStride), panelCount,
+                    _input[row] + 2 * pair, _input.Stride, rows, panels.From(0, (nint)pair * matrix.PairStride), panelCount,
                     Math.Min(BlockColumnPairs, matrix.ColumnPairs - pair), _output[row] + column, _output.Stride);
             }
         }
     }
 
-    private void MultiplyQuantized(int firstPanel, int panelCount, int column)
+    private void MultiplyQuantized(QuantizedPanels panels, int panelCount, int column)
     {
         var matrix = _layer.Matrix;
         var pairsTogether = _rowCount <= StreamedRows ? matrix.ColumnPairs : BlockColumnPairs;
@@ -109,7 +129,7 @@ internal sealed unsafe class LinearProduct : IDisposable
             {
                 _kernels.MultiplyAddQuantized(
                     QuantizedInput.From(row, 2 * pair / QuantizedRows.BlockColumns), Math.Min(BlockRows, _rowCount - row),
-                    matrix.QuantizedPanels.From(firstPanel, (nint)pair * matrix.PairStride), panelCount,
+                    panels.From(0, (nint)pair * matrix.PairStride), panelCount,
                     Math.Min(pairsTogether, matrix.ColumnPairs - pair), _output[row] + column, _output.Stride);
             }
         }

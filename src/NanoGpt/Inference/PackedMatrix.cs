@@ -1,19 +1,24 @@
 // A matrix of weights in the layout and precision that the kernels read: panels of outputs, each one sequential stream.
+// Until it is packed, it lies where it was loaded from, and any panels of it can be packed for the moment.
 
 using NanoGpt.Formats;
 
 namespace NanoGpt.Inference;
 
-/// <summary>One weight matrix [out, in], packed. Immutable, so safe to share between threads.</summary>
+/// <summary>One weight matrix [out, in]. Safe to share between threads, also while one of them packs it: either way it has the same bits.</summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    private readonly NativeBuffer _buffer;
-    private readonly NativeBuffer? _scales;
+    /// <summary>Outputs that are packed for the moment, in panels. Of a stored row [in, out], so many lie side by side as pay for the visit.</summary>
+    public const int GroupPanels = 8;
 
-    private PackedMatrix(int outputs, int inputs, int panelWidth, Dtype precision)
+    private readonly WeightTensor _source;
+    private readonly PanelPacking _packing;
+    private NativeBuffer? _packed;
+
+    /// <summary>A matrix that is not packed yet: the source must stay.</summary>
+    public PackedMatrix(WeightTensor source, Dtype precision, int panelWidth)
     {
-        (Outputs, Inputs, PanelWidth, Precision) = (outputs, inputs, panelWidth, precision);
-        PanelCount = (outputs + panelWidth - 1) / panelWidth;
+        (Outputs, Inputs, PanelWidth, Precision) = (checked((int)source.Rows), checked((int)source.Columns), panelWidth, precision);
         PairStride = 2 * panelWidth * precision switch
         {
             Dtype.Float32 => sizeof(float),
@@ -21,8 +26,8 @@ internal sealed unsafe class PackedMatrix : IDisposable
             Dtype.Int8 => sizeof(sbyte),
             _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "Half precision is for GPUs; the engine runs on the processor."),
         };
-        _buffer = new NativeBuffer(checked(PanelCount * (long)PanelStride));
-        if (precision == Dtype.Int8) _scales = NativeBuffer.OfFloats(PanelCount * (long)panelWidth);
+        _source = source;
+        _packing = new PanelPacking(source, this);
     }
 
     /// <summary>Rows of the [out, in] matrix.</summary>
@@ -38,7 +43,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public int PanelWidth { get; }
 
     /// <summary>Panels, the last one filled up with zeros.</summary>
-    public int PanelCount { get; }
+    public int PanelCount => (Outputs + PanelWidth - 1) / PanelWidth;
 
     /// <summary>Half the number of columns, rounded up.</summary>
     public int ColumnPairs => (Inputs + 1) / 2;
@@ -46,29 +51,64 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Bytes of two columns of a panel.</summary>
     public int PairStride { get; }
 
-    /// <summary>The panels of float weights.</summary>
-    public Panels Panels => new(_buffer.Bytes, PanelStride, Precision);
+    /// <summary>All panels, once they are packed.</summary>
+    public PackedPanels? Packed => Volatile.Read(ref _packed) is { } buffer ? View(buffer.Bytes, PanelCount) : null;
 
-    /// <summary>The panels of int8 weights.</summary>
-    public QuantizedPanels QuantizedPanels => new((sbyte*)_buffer.Bytes, PanelStride, _scales!.Floats, PanelWidth);
+    /// <summary>Bytes that all panels take.</summary>
+    public long Bytes => Length(PanelCount);
 
-    /// <summary>Bytes of memory held.</summary>
-    public long Bytes => _buffer.Length + (_scales?.Length ?? 0);
+    /// <summary>Bytes that some panels take, with the scales of their outputs.</summary>
+    public long Length(int panels) => panels * (long)PanelStride + (Precision == Dtype.Int8 ? panels * (long)PanelWidth * sizeof(float) : 0);
 
-    private nint PanelStride => (nint)ColumnPairs * PairStride;
-
-    /// <summary>Packs a matrix, sharing the work among <paramref name="team"/>.</summary>
+    /// <summary>Packs a matrix, sharing the work among <paramref name="team"/>; the source may go afterwards.</summary>
     public static PackedMatrix Pack(WeightTensor weight, Dtype precision, int panelWidth, WorkerTeam team)
     {
-        var matrix = new PackedMatrix(checked((int)weight.Rows), checked((int)weight.Columns), panelWidth, precision);
-        new PanelPacking(weight, matrix).Run(team);
+        var matrix = new PackedMatrix(weight, precision, panelWidth);
+        matrix.Pack(team);
         return matrix;
     }
 
-    /// <summary>Writes one row of the [out, in] matrix as float32: the embedding of an id.</summary>
-    public void CopyRow(int row, float* destination)
+    /// <summary>Packs the matrix where it isn't yet. Not from two threads at a time.</summary>
+    public void Pack(WorkerTeam? team)
     {
-        var panel = _buffer.Bytes + row / PanelWidth * PanelStride;
+        if (_packed is not null) return;
+        var buffer = new NativeBuffer(Bytes);
+        try
+        {
+            _packing.Run(View(buffer.Bytes, PanelCount), team);
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
+
+        Volatile.Write(ref _packed, buffer);
+        _source.Release(); // the file's pages and the copy are never resident together
+    }
+
+    /// <summary>Packs a few panels into memory that is used again and again.</summary>
+    /// <param name="first">The first panel.</param>
+    /// <param name="count">How many, at most <see cref="GroupPanels"/>.</param>
+    /// <param name="scratch">Room for <see cref="Length"/> bytes, aligned for vectors.</param>
+    public PackedPanels PackSome(int first, int count, byte* scratch)
+    {
+        // Where an output or a column is missing, zeros are expected.
+        if (Inputs % 2 != 0 || (first + count) * PanelWidth > Outputs) new Span<byte>(scratch, checked((int)Length(count))).Clear();
+        var panels = View(scratch, count);
+        _packing.Pack(first, count, panels);
+        return panels;
+    }
+
+    /// <summary>Writes one row of the [out, in] matrix as float32: the embedding of an id.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="destination">Room for <see cref="Inputs"/> values.</param>
+    /// <param name="scratch">Where a panel may be packed.</param>
+    public void CopyRow(int row, float* destination, PackingScratch scratch)
+    {
+        var first = row / PanelWidth;
+        var panels = Packed?.From(first) ?? PackSome(first, 1, scratch.Reserve(Length(1)));
+        var panel = panels.Data;
         var lane = row % PanelWidth;
         switch (Precision)
         {
@@ -80,17 +120,42 @@ internal sealed unsafe class PackedMatrix : IDisposable
                     destination[c] = BitConverter.UInt32BitsToSingle((uint)((ushort*)panel)[PairedIndex(c, lane)] << 16);
                 break;
             default:
-                for (var c = 0; c < Inputs; c++) destination[c] = ((sbyte*)panel)[PairedIndex(c, lane)] * _scales!.Floats[row];
+                for (var c = 0; c < Inputs; c++) destination[c] = ((sbyte*)panel)[PairedIndex(c, lane)] * panels.Scales[lane];
                 break;
         }
     }
 
-    public void Dispose()
-    {
-        _buffer.Dispose();
-        _scales?.Dispose();
-    }
+    public void Dispose() => _packed?.Dispose();
+
+    private nint PanelStride => (nint)ColumnPairs * PairStride;
+
+    /// <summary>Panels one after the other, then the scales of their outputs.</summary>
+    private PackedPanels View(byte* data, int panels) => new(data, PanelStride, (float*)(data + panels * PanelStride), Precision, PanelWidth);
 
     /// <summary>Place of a weight in a panel of pairs: [column / 2][output][column % 2].</summary>
     private long PairedIndex(int column, int lane) => ((long)(column / 2) * PanelWidth + lane) * 2 + column % 2;
+}
+
+/// <summary>Panels of a matrix in any precision.</summary>
+/// <param name="data">First byte of the first panel.</param>
+/// <param name="stride">From one panel to the next, in bytes.</param>
+/// <param name="scales">Int8: the scale of the first output.</param>
+/// <param name="precision">How each weight is stored.</param>
+/// <param name="panelWidth">Outputs of a panel.</param>
+internal readonly unsafe struct PackedPanels(byte* data, nint stride, float* scales, Dtype precision, int panelWidth)
+{
+    public byte* Data => data;
+
+    public nint Stride => stride;
+
+    public float* Scales => scales;
+
+    /// <summary>Panels of float weights.</summary>
+    public Panels Floats => new(data, stride, precision);
+
+    /// <summary>Panels of int8 weights.</summary>
+    public QuantizedPanels Integers => new((sbyte*)data, stride, scales, panelWidth);
+
+    /// <summary>The same matrix from another panel on.</summary>
+    public PackedPanels From(int panel) => new(data + panel * stride, stride, scales + (nint)panel * panelWidth, precision, panelWidth);
 }

@@ -7,14 +7,11 @@ using NanoGpt.Formats;
 
 namespace NanoGpt.Inference;
 
-/// <summary>Fills a <see cref="PackedMatrix"/>.</summary>
+/// <summary>Fills panels of a <see cref="PackedMatrix"/>.</summary>
 /// <param name="source">The weights.</param>
-/// <param name="matrix">A matrix of the same shape, zeroed.</param>
+/// <param name="matrix">The matrix that they are; knows its shape here.</param>
 internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matrix)
 {
-    /// <summary>Panels that one round packs: of a stored row [in, out], as many outputs lie side by side as pay for the visit.</summary>
-    private const int GroupPanels = 8;
-
     /// <summary>Columns of a panel that are widened, then rounded, while they are in the first-level cache. Even.</summary>
     private const int TileColumns = 64;
 
@@ -24,15 +21,25 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
     private readonly byte* _data = source.Data;
     private readonly int _panelWidth = matrix.PanelWidth;
 
-    public void Run(WorkerTeam team) => team.For((matrix.PanelCount - 1) / GroupPanels + 1, source.ElementCount, (group, _) => PackGroup(group));
-
-    private void PackGroup(int group)
+    /// <summary>Packs all panels into zeroed memory, each thread a group at a time; without a team, this one.</summary>
+    public void Run(PackedPanels destination, WorkerTeam? team)
     {
-        var firstPanel = group * GroupPanels;
-        var panels = Math.Min(GroupPanels, matrix.PanelCount - firstPanel);
+        var groups = (matrix.PanelCount - 1) / PackedMatrix.GroupPanels + 1;
+        if (team is not null) team.For(groups, source.ElementCount, (group, _) => PackGroup(group));
+        else for (var group = 0; group < groups; group++) PackGroup(group);
+
+        void PackGroup(int group)
+        {
+            var first = group * PackedMatrix.GroupPanels;
+            Pack(first, Math.Min(PackedMatrix.GroupPanels, matrix.PanelCount - first), destination.From(first));
+        }
+    }
+
+    /// <summary>Packs some panels, at most <see cref="PackedMatrix.GroupPanels"/>. Zeros beyond the matrix are left to the caller.</summary>
+    public void Pack(int firstPanel, int panels, PackedPanels destination)
+    {
         var firstRow = firstPanel * _panelWidth;
         var rows = Math.Min(panels * _panelWidth, matrix.Outputs - firstRow);
-        var destination = matrix.Panels.From(firstPanel);
         if (matrix.Precision == Dtype.Float32)
         {
             for (var c = 0; c < matrix.Inputs; c += TileColumns)
@@ -44,7 +51,7 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
         var tileLength = TileColumns * _panelWidth;
         var tile = stackalloc float[panels * tileLength];
         new Span<float>(tile, panels * tileLength).Clear();
-        var scales = matrix.Precision == Dtype.Int8 ? matrix.QuantizedPanels.From(firstPanel).Scales : null;
+        var scales = matrix.Precision == Dtype.Int8 ? destination.Scales : null;
         if (scales is not null) FindScales(firstRow, rows, panels, tile, scales);
         for (var c = 0; c < matrix.Inputs; c += TileColumns)
         {
@@ -52,7 +59,7 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
             for (var panel = 0; panel < panels; panel++)
             {
                 var from = tile + panel * tileLength;
-                var to = destination.From(panel, (nint)(c / 2) * matrix.PairStride).Data;
+                var to = destination.From(panel).Data + (nint)(c / 2) * matrix.PairStride;
                 if (scales is null) EncodeBFloat16(from, columns, _panelWidth, (uint*)to);
                 else EncodeInt8(from, columns, _panelWidth, scales + panel * _panelWidth, (short*)to);
             }
@@ -62,6 +69,7 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
     /// <summary>The scale of each output: the largest of its weights is 127 times it. NaN where one is not finite: the logits will tell.</summary>
     private void FindScales(int firstRow, int rows, int panels, float* tile, float* scales)
     {
+        new Span<float>(scales, panels * _panelWidth).Clear();
         for (var c = 0; c < matrix.Inputs; c += TileColumns)
         {
             var columns = ReadTile(firstRow, rows, c, panels, tile);
@@ -101,7 +109,7 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
     /// <summary>Stored [in, out]: the outputs of a column lie side by side already.</summary>
     private void ReadStoredColumns(int firstRow, int rows, int firstColumn, int columns, float* destination, nint panelStride)
     {
-        var widened = stackalloc float[GroupPanels * _panelWidth];
+        var widened = stackalloc float[PackedMatrix.GroupPanels * _panelWidth];
         for (var c = 0; c < columns; c++, destination += _panelWidth)
         {
             var stored = _data + ((long)(firstColumn + c) * matrix.Outputs + firstRow) * source.ElementSize;

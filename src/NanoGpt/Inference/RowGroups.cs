@@ -22,3 +22,29 @@ internal static class RowGroups
         return count;
     }
 }
+
+/// <summary>A size of group as a type: the JIT compiles a kernel anew for each.</summary>
+internal interface IRowCount
+{
+    static abstract int Value { get; }
+}
+
+internal readonly struct One : IRowCount
+{
+    public static int Value => 1;
+}
+
+internal readonly struct Two : IRowCount
+{
+    public static int Value => 2;
+}
+
+internal readonly struct Four : IRowCount
+{
+    public static int Value => 4;
+}
+
+internal readonly struct Six : IRowCount
+{
+    public static int Value => 6;
+}

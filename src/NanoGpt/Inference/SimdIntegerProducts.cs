@@ -59,67 +59,36 @@ internal static unsafe class SimdIntegerProducts<TSimd, TVector, TShorts, TInteg
         switch (rows)
         {
             case 6:
-                SixRows(a, panel, pairs, destination, destinationStride, ahead, aheadStep);
+                MultiplyRows<Six>(a, panel, pairs, destination, destinationStride, ahead, aheadStep);
                 break;
             case 4:
-                FourRows(a, panel, pairs, destination, destinationStride, ahead, aheadStep);
+                MultiplyRows<Four>(a, panel, pairs, destination, destinationStride, ahead, aheadStep);
                 break;
             case 2:
-                TwoRows(a, panel, pairs, destination, destinationStride, ahead, aheadStep);
+                MultiplyRows<Two>(a, panel, pairs, destination, destinationStride, ahead, aheadStep);
                 break;
             default:
-                OneRow(a, panel, pairs, destination, ahead, aheadStep);
+                MultiplyRows<One>(a, panel, pairs, destination, destinationStride, ahead, aheadStep);
                 break;
         }
-    }
-
-    /// <summary>Adds the sums of one row and panel, scaled back.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Accumulate(TIntegers sum0, TIntegers sum1, float scale, float* weightScales, float* destination)
-    {
-        var scales = TSimd.Create(scale);
-        var width = TSimd.Width;
-        var first = TSimd.MultiplyAdd(TSimd.ToFloat(sum0), TSimd.Multiply(scales, TSimd.Load(weightScales)), TSimd.Load(destination));
-        var second = TSimd.MultiplyAdd(TSimd.ToFloat(sum1), TSimd.Multiply(scales, TSimd.Load(weightScales + width)), TSimd.Load(destination + width));
-        TSimd.Store(first, destination);
-        TSimd.Store(second, destination + width);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneRow(QuantizedRows rows, QuantizedPanels panels, int pairs, float* destination, sbyte* ahead, nint aheadStep)
-    {
-        var width = TSimd.Width;
-        var panel = panels.Data;
-        var a = rows.Values;
-        TIntegers s0 = default, t0 = default;
-        for (nint k = 0, end = 2 * pairs; k < end; k += 2, panel += 4 * width, ahead += aheadStep)
-        {
-            TSimd.Prefetch((byte*)ahead);
-            var x = TSimd.BroadcastPair(a + k);
-            s0 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(panel), x, s0);
-            t0 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(panel + 2 * width), x, t0);
-        }
-
-        Accumulate(s0, t0, *rows.Scales, panels.Scales, destination);
     }
 
     // Four streams at once hide latency; the next four panels are fetched meanwhile.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void OneRowFourPanels(QuantizedRows row, QuantizedPanels panels, int columnPairs, float* destination)
     {
-        var width = TSimd.Width;
+        var width = 2 * TSimd.Width;
         sbyte* p0 = panels.Data, p1 = p0 + panels.Stride, p2 = p1 + panels.Stride, p3 = p2 + panels.Stride;
         var ahead = 4 * panels.Stride;
         var a = row.Values;
         var scale = row.Scales;
         for (var pair = 0; pair < columnPairs; pair += BlockPairs)
         {
-            TIntegers s0 = default, s1 = default, s2 = default, s3 = default;
-            TIntegers t0 = default, t1 = default, t2 = default, t3 = default;
+            PanelSums s0 = default, s1 = default, s2 = default, s3 = default;
             for (var end = a + 2 * Math.Min(BlockPairs, columnPairs - pair); a < end; a += 2)
             {
                 // Two columns of a panel are half a cache line or a whole one.
-                if (((nint)a & 4) == 0 || width > 8)
+                if (((nint)a & 4) == 0 || PairStride > 32)
                 {
                     TSimd.Prefetch((byte*)p0 + ahead);
                     TSimd.Prefetch((byte*)p1 + ahead);
@@ -128,139 +97,133 @@ internal static unsafe class SimdIntegerProducts<TSimd, TVector, TShorts, TInteg
                 }
 
                 var x = TSimd.BroadcastPair(a);
-                s0 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p0), x, s0);
-                t0 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p0 + 2 * width), x, t0);
-                s1 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p1), x, s1);
-                t1 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p1 + 2 * width), x, t1);
-                s2 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p2), x, s2);
-                t2 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p2 + 2 * width), x, t2);
-                s3 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p3), x, s3);
-                t3 = TSimd.MultiplyAddPairs(TSimd.LoadWeights(p3 + 2 * width), x, t3);
-                p0 += 4 * width;
-                p1 += 4 * width;
-                p2 += 4 * width;
-                p3 += 4 * width;
+                s0.AddPair(p0, x);
+                s1.AddPair(p1, x);
+                s2.AddPair(p2, x);
+                s3.AddPair(p3, x);
+                p0 += PairStride;
+                p1 += PairStride;
+                p2 += PairStride;
+                p3 += PairStride;
             }
 
-            Accumulate(s0, t0, *scale, panels.Scales, destination);
-            Accumulate(s1, t1, *scale, panels.Scales + 2 * width, destination + 2 * width);
-            Accumulate(s2, t2, *scale, panels.Scales + 4 * width, destination + 4 * width);
-            Accumulate(s3, t3, *scale, panels.Scales + 6 * width, destination + 6 * width);
+            s0.AddTo(destination, *scale, panels.Scales);
+            s1.AddTo(destination + width, *scale, panels.Scales + width);
+            s2.AddTo(destination + 2 * width, *scale, panels.Scales + 2 * width);
+            s3.AddTo(destination + 3 * width, *scale, panels.Scales + 3 * width);
             scale++;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoRows(
-        QuantizedRows rows, QuantizedPanels panels, int pairs, float* destination, nint destinationStride, sbyte* ahead, nint aheadStep)
+    // The sums stay in registers, and each weight that is loaded serves all rows; two pairs of columns a turn. Not inlined: see SimdProducts.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void MultiplyRows<TCount>(
+        QuantizedRows a, QuantizedPanels panel, int pairs, float* destination, nint destinationStride, sbyte* ahead, nint aheadStep)
+        where TCount : struct, IRowCount
     {
-        var width = TSimd.Width;
-        var panel = panels.Data;
-        var stride = rows.Stride;
-        var a = rows.Values;
-        short* a1 = a + stride;
-        TIntegers s0 = default, t0 = default;
-        TIntegers s1 = default, t1 = default;
-        for (nint k = 0, end = 2 * pairs; k < end; k += 2, panel += 4 * width, ahead += aheadStep)
+        var sums = new GroupSums<TCount>(a);
+        var weights = panel.Data;
+        nint column = 0;
+        for (nint end = 2 * (pairs & ~1); column < end; column += 4, weights += 2 * PairStride, ahead += 2 * aheadStep)
         {
             TSimd.Prefetch((byte*)ahead);
-            var w0 = TSimd.LoadWeights(panel);
-            var w1 = TSimd.LoadWeights(panel + 2 * width);
-            var x = TSimd.BroadcastPair(a + k);
-            s0 = TSimd.MultiplyAddPairs(w0, x, s0);
-            t0 = TSimd.MultiplyAddPairs(w1, x, t0);
-            x = TSimd.BroadcastPair(a1 + k);
-            s1 = TSimd.MultiplyAddPairs(w0, x, s1);
-            t1 = TSimd.MultiplyAddPairs(w1, x, t1);
+            sums.AddPair(weights, column, 0);
+            sums.AddPair(weights + PairStride, column, 2);
         }
 
-        Accumulate(s0, t0, rows.Scales[0], panels.Scales, destination);
-        Accumulate(s1, t1, rows.Scales[rows.ScaleStride], panels.Scales, destination + destinationStride);
+        if (pairs % 2 != 0) sums.AddPair(weights, column, 0);
+        sums.AddTo(destination, destinationStride, a, panel.Scales);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourRows(
-        QuantizedRows rows, QuantizedPanels panels, int pairs, float* destination, nint destinationStride, sbyte* ahead, nint aheadStep)
+    /// <summary>The sums of one row by one panel.</summary>
+    private struct PanelSums
     {
-        var width = TSimd.Width;
-        var panel = panels.Data;
-        var stride = rows.Stride;
-        var a = rows.Values;
-        short* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride;
-        TIntegers s0 = default, t0 = default;
-        TIntegers s1 = default, t1 = default;
-        TIntegers s2 = default, t2 = default;
-        TIntegers s3 = default, t3 = default;
-        for (nint k = 0, end = 2 * pairs; k < end; k += 2, panel += 4 * width, ahead += aheadStep)
+        private TIntegers _first;
+        private TIntegers _second;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Add(TShorts weights0, TShorts weights1, TShorts x)
         {
-            TSimd.Prefetch((byte*)ahead);
-            var w0 = TSimd.LoadWeights(panel);
-            var w1 = TSimd.LoadWeights(panel + 2 * width);
-            var x = TSimd.BroadcastPair(a + k);
-            s0 = TSimd.MultiplyAddPairs(w0, x, s0);
-            t0 = TSimd.MultiplyAddPairs(w1, x, t0);
-            x = TSimd.BroadcastPair(a1 + k);
-            s1 = TSimd.MultiplyAddPairs(w0, x, s1);
-            t1 = TSimd.MultiplyAddPairs(w1, x, t1);
-            x = TSimd.BroadcastPair(a2 + k);
-            s2 = TSimd.MultiplyAddPairs(w0, x, s2);
-            t2 = TSimd.MultiplyAddPairs(w1, x, t2);
-            x = TSimd.BroadcastPair(a3 + k);
-            s3 = TSimd.MultiplyAddPairs(w0, x, s3);
-            t3 = TSimd.MultiplyAddPairs(w1, x, t3);
+            _first = TSimd.MultiplyAddPairs(weights0, x, _first);
+            _second = TSimd.MultiplyAddPairs(weights1, x, _second);
         }
 
-        Accumulate(s0, t0, rows.Scales[0], panels.Scales, destination);
-        Accumulate(s1, t1, rows.Scales[rows.ScaleStride], panels.Scales, destination + destinationStride);
-        Accumulate(s2, t2, rows.Scales[2 * rows.ScaleStride], panels.Scales, destination + 2 * destinationStride);
-        Accumulate(s3, t3, rows.Scales[3 * rows.ScaleStride], panels.Scales, destination + 3 * destinationStride);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void AddPair(sbyte* pair, TShorts x) => Add(TSimd.LoadWeights(pair), TSimd.LoadWeights(pair + 2 * TSimd.Width), x);
+
+        /// <summary>Adds the sums to the destination, scaled back.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly void AddTo(float* destination, float scale, float* weightScales)
+        {
+            var width = TSimd.Width;
+            var scales = TSimd.Create(scale);
+            var first = TSimd.MultiplyAdd(TSimd.ToFloat(_first), TSimd.Multiply(scales, TSimd.Load(weightScales)), TSimd.Load(destination));
+            var second = TSimd.MultiplyAdd(TSimd.ToFloat(_second), TSimd.Multiply(scales, TSimd.Load(weightScales + width)), TSimd.Load(destination + width));
+            TSimd.Store(first, destination);
+            TSimd.Store(second, destination + width);
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SixRows(
-        QuantizedRows rows, QuantizedPanels panels, int pairs, float* destination, nint destinationStride, sbyte* ahead, nint aheadStep)
+    /// <summary>A row on its way through a panel.</summary>
+    private struct Row
     {
-        var width = TSimd.Width;
-        var panel = panels.Data;
-        var stride = rows.Stride;
-        var a = rows.Values;
-        short* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride, a4 = a3 + stride, a5 = a4 + stride;
-        TIntegers s0 = default, t0 = default;
-        TIntegers s1 = default, t1 = default;
-        TIntegers s2 = default, t2 = default;
-        TIntegers s3 = default, t3 = default;
-        TIntegers s4 = default, t4 = default;
-        TIntegers s5 = default, t5 = default;
-        for (nint k = 0, end = 2 * pairs; k < end; k += 2, panel += 4 * width, ahead += aheadStep)
+        private readonly short* _values;
+        private PanelSums _sums;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Row(short* values)
         {
-            TSimd.Prefetch((byte*)ahead);
-            var w0 = TSimd.LoadWeights(panel);
-            var w1 = TSimd.LoadWeights(panel + 2 * width);
-            var x = TSimd.BroadcastPair(a + k);
-            s0 = TSimd.MultiplyAddPairs(w0, x, s0);
-            t0 = TSimd.MultiplyAddPairs(w1, x, t0);
-            x = TSimd.BroadcastPair(a1 + k);
-            s1 = TSimd.MultiplyAddPairs(w0, x, s1);
-            t1 = TSimd.MultiplyAddPairs(w1, x, t1);
-            x = TSimd.BroadcastPair(a2 + k);
-            s2 = TSimd.MultiplyAddPairs(w0, x, s2);
-            t2 = TSimd.MultiplyAddPairs(w1, x, t2);
-            x = TSimd.BroadcastPair(a3 + k);
-            s3 = TSimd.MultiplyAddPairs(w0, x, s3);
-            t3 = TSimd.MultiplyAddPairs(w1, x, t3);
-            x = TSimd.BroadcastPair(a4 + k);
-            s4 = TSimd.MultiplyAddPairs(w0, x, s4);
-            t4 = TSimd.MultiplyAddPairs(w1, x, t4);
-            x = TSimd.BroadcastPair(a5 + k);
-            s5 = TSimd.MultiplyAddPairs(w0, x, s5);
-            t5 = TSimd.MultiplyAddPairs(w1, x, t5);
+            _values = values;
+            _sums = default;
         }
 
-        Accumulate(s0, t0, rows.Scales[0], panels.Scales, destination);
-        Accumulate(s1, t1, rows.Scales[rows.ScaleStride], panels.Scales, destination + destinationStride);
-        Accumulate(s2, t2, rows.Scales[2 * rows.ScaleStride], panels.Scales, destination + 2 * destinationStride);
-        Accumulate(s3, t3, rows.Scales[3 * rows.ScaleStride], panels.Scales, destination + 3 * destinationStride);
-        Accumulate(s4, t4, rows.Scales[4 * rows.ScaleStride], panels.Scales, destination + 4 * destinationStride);
-        Accumulate(s5, t5, rows.Scales[5 * rows.ScaleStride], panels.Scales, destination + 5 * destinationStride);
+        // The constant is added last: so it becomes a part of the instruction.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Add(TShorts weights0, TShorts weights1, nint first, int column) =>
+            _sums.Add(weights0, weights1, TSimd.BroadcastPair(_values + first + column));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly void AddTo(float* destination, float scale, float* weightScales) => _sums.AddTo(destination, scale, weightScales);
+    }
+
+    /// <summary>Up to six rows; the JIT drops those beyond the count, and keeps the rest in registers.</summary>
+    private struct GroupSums<TCount>
+        where TCount : struct, IRowCount
+    {
+        private Row _row0, _row1, _row2, _row3, _row4, _row5;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public GroupSums(QuantizedRows a)
+        {
+            _row0 = new Row(a.Values);
+            if (TCount.Value > 1) _row1 = new Row(a.Values + a.Stride);
+            if (TCount.Value > 2) _row2 = new Row(a.Values + 2 * a.Stride);
+            if (TCount.Value > 2) _row3 = new Row(a.Values + 3 * a.Stride);
+            if (TCount.Value > 4) _row4 = new Row(a.Values + 4 * a.Stride);
+            if (TCount.Value > 4) _row5 = new Row(a.Values + 5 * a.Stride);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void AddPair(sbyte* pair, nint first, int column)
+        {
+            var (weights0, weights1) = (TSimd.LoadWeights(pair), TSimd.LoadWeights(pair + 2 * TSimd.Width));
+            _row0.Add(weights0, weights1, first, column);
+            if (TCount.Value > 1) _row1.Add(weights0, weights1, first, column);
+            if (TCount.Value > 2) _row2.Add(weights0, weights1, first, column);
+            if (TCount.Value > 2) _row3.Add(weights0, weights1, first, column);
+            if (TCount.Value > 4) _row4.Add(weights0, weights1, first, column);
+            if (TCount.Value > 4) _row5.Add(weights0, weights1, first, column);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly void AddTo(float* destination, nint stride, QuantizedRows a, float* weightScales)
+        {
+            _row0.AddTo(destination, a.Scales[0], weightScales);
+            if (TCount.Value > 1) _row1.AddTo(destination + stride, a.Scales[a.ScaleStride], weightScales);
+            if (TCount.Value > 2) _row2.AddTo(destination + 2 * stride, a.Scales[2 * a.ScaleStride], weightScales);
+            if (TCount.Value > 2) _row3.AddTo(destination + 3 * stride, a.Scales[3 * a.ScaleStride], weightScales);
+            if (TCount.Value > 4) _row4.AddTo(destination + 4 * stride, a.Scales[4 * a.ScaleStride], weightScales);
+            if (TCount.Value > 4) _row5.AddTo(destination + 5 * stride, a.Scales[5 * a.ScaleStride], weightScales);
+        }
     }
 }

@@ -44,68 +44,44 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
     }
 
     private static void MultiplyGroup(
-        float* a, nint stride, int rows, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
+        float* a, nint aStride, int rows, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
     {
         switch (rows)
         {
             case 6:
-                SixRows(a, stride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
+                MultiplyRows<Six>(a, aStride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
                 break;
             case 4:
-                FourRows(a, stride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
+                MultiplyRows<Four>(a, aStride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
                 break;
             case 2:
-                TwoRows(a, stride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
+                MultiplyRows<Two>(a, aStride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
                 break;
             default:
-                OneRowOnePanel(a, panel, columnPairs, destination);
+                MultiplyRows<One>(a, aStride, panel, columnPairs, destination, destinationStride, ahead, aheadStep);
                 break;
         }
     }
 
     private static void OneRow(float* a, Panels panels, int panelCount, int columnPairs, float* destination)
     {
-        var width = 2 * TSimd.Width;
         var p = 0;
-        for (; p <= panelCount - 4; p += 4)
-            OneRowFourPanels(a, panels.Data + p * panels.Stride, panels.Stride, columnPairs, destination + p * width);
-        for (; p < panelCount; p++)
-            OneRowOnePanel(a, panels.Data + p * panels.Stride, columnPairs, destination + p * width);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneRowOnePanel(float* a, byte* panel, int columnPairs, float* destination)
-    {
-        var s0 = TSimd.Load(destination);
-        var s1 = TSimd.Load(destination + TSimd.Width);
-        for (var end = a + 2 * columnPairs; a < end; a += 2, panel += TFormat.PairStride)
+        for (; p <= panelCount - 4; p += 4, destination += 8 * TSimd.Width)
+            OneRowFourPanels(a, panels.From(p).Data, panels.Stride, columnPairs, destination);
+        for (; p < panelCount; p++, destination += 2 * TSimd.Width)
         {
-            var x = TSimd.Create(a[0]);
-            s0 = TSimd.MultiplyAdd(TFormat.LoadEven(panel, 0), x, s0);
-            s1 = TSimd.MultiplyAdd(TFormat.LoadEven(panel, 1), x, s1);
-            x = TSimd.Create(a[1]);
-            s0 = TSimd.MultiplyAdd(TFormat.LoadOdd(panel, 0), x, s0);
-            s1 = TSimd.MultiplyAdd(TFormat.LoadOdd(panel, 1), x, s1);
+            var panel = panels.From(p).Data;
+            MultiplyRows<One>(a, 0, panel, columnPairs, destination, 0, panel + PrefetchDistance, TFormat.PairStride);
         }
-
-        TSimd.Store(s0, destination);
-        TSimd.Store(s1, destination + TSimd.Width);
     }
 
     // Four streams at once hide the latency of the chains.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void OneRowFourPanels(float* a, byte* panel, nint stride, int columnPairs, float* destination)
     {
-        var width = TSimd.Width;
+        var width = 2 * TSimd.Width;
         byte* p0 = panel, p1 = p0 + stride, p2 = p1 + stride, p3 = p2 + stride;
-        var s0 = TSimd.Load(destination);
-        var s1 = TSimd.Load(destination + width);
-        var s2 = TSimd.Load(destination + 2 * width);
-        var s3 = TSimd.Load(destination + 3 * width);
-        var s4 = TSimd.Load(destination + 4 * width);
-        var s5 = TSimd.Load(destination + 5 * width);
-        var s6 = TSimd.Load(destination + 6 * width);
-        var s7 = TSimd.Load(destination + 7 * width);
+        PanelSums s0 = new(destination), s1 = new(destination + width), s2 = new(destination + 2 * width), s3 = new(destination + 3 * width);
         nint offset = 0;
         for (var end = a + 2 * columnPairs; a < end; a += 2, offset += TFormat.PairStride)
         {
@@ -117,198 +93,142 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
                 TSimd.Prefetch(p3 + offset + line + PrefetchDistance);
             }
 
-            var x = TSimd.Create(a[0]);
-            s0 = TSimd.MultiplyAdd(TFormat.LoadEven(p0 + offset, 0), x, s0);
-            s1 = TSimd.MultiplyAdd(TFormat.LoadEven(p0 + offset, 1), x, s1);
-            s2 = TSimd.MultiplyAdd(TFormat.LoadEven(p1 + offset, 0), x, s2);
-            s3 = TSimd.MultiplyAdd(TFormat.LoadEven(p1 + offset, 1), x, s3);
-            s4 = TSimd.MultiplyAdd(TFormat.LoadEven(p2 + offset, 0), x, s4);
-            s5 = TSimd.MultiplyAdd(TFormat.LoadEven(p2 + offset, 1), x, s5);
-            s6 = TSimd.MultiplyAdd(TFormat.LoadEven(p3 + offset, 0), x, s6);
-            s7 = TSimd.MultiplyAdd(TFormat.LoadEven(p3 + offset, 1), x, s7);
-            x = TSimd.Create(a[1]);
-            s0 = TSimd.MultiplyAdd(TFormat.LoadOdd(p0 + offset, 0), x, s0);
-            s1 = TSimd.MultiplyAdd(TFormat.LoadOdd(p0 + offset, 1), x, s1);
-            s2 = TSimd.MultiplyAdd(TFormat.LoadOdd(p1 + offset, 0), x, s2);
-            s3 = TSimd.MultiplyAdd(TFormat.LoadOdd(p1 + offset, 1), x, s3);
-            s4 = TSimd.MultiplyAdd(TFormat.LoadOdd(p2 + offset, 0), x, s4);
-            s5 = TSimd.MultiplyAdd(TFormat.LoadOdd(p2 + offset, 1), x, s5);
-            s6 = TSimd.MultiplyAdd(TFormat.LoadOdd(p3 + offset, 0), x, s6);
-            s7 = TSimd.MultiplyAdd(TFormat.LoadOdd(p3 + offset, 1), x, s7);
+            var (even, odd) = (TSimd.Create(a[0]), TSimd.Create(a[1]));
+            s0.AddPair(p0 + offset, even, odd);
+            s1.AddPair(p1 + offset, even, odd);
+            s2.AddPair(p2 + offset, even, odd);
+            s3.AddPair(p3 + offset, even, odd);
         }
 
-        TSimd.Store(s0, destination);
-        TSimd.Store(s1, destination + width);
-        TSimd.Store(s2, destination + 2 * width);
-        TSimd.Store(s3, destination + 3 * width);
-        TSimd.Store(s4, destination + 4 * width);
-        TSimd.Store(s5, destination + 5 * width);
-        TSimd.Store(s6, destination + 6 * width);
-        TSimd.Store(s7, destination + 7 * width);
+        s0.Store(destination);
+        s1.Store(destination + width);
+        s2.Store(destination + 2 * width);
+        s3.Store(destination + 3 * width);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
+    // The sums stay in registers, and each weight that is loaded serves all rows. Four columns a turn: where another program
+    // runs on the core's second thread, instructions are what is scarce. Inlined into one method, the four sizes would be more than
+    // the JIT keeps in registers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void MultiplyRows<TCount>(
+        float* a, nint aStride, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
+        where TCount : struct, IRowCount
     {
-        var width = TSimd.Width;
-        float* a1 = a + stride;
-        float* d1 = destination + destinationStride;
-        TVector s0 = TSimd.Load(destination), t0 = TSimd.Load(destination + width);
-        TVector s1 = TSimd.Load(d1), t1 = TSimd.Load(d1 + width);
-        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride, ahead += aheadStep)
+        var sums = new GroupSums<TCount>(a, aStride, destination, destinationStride);
+        nint column = 0;
+        for (nint end = 2 * (columnPairs & ~1); column < end; column += 4, panel += 2 * TFormat.PairStride, ahead += 2 * aheadStep)
         {
             TSimd.Prefetch(ahead);
-            TSimd.Prefetch(ahead + aheadStep / 2);
-            var w0 = TFormat.LoadEven(panel, 0);
-            var w1 = TFormat.LoadEven(panel, 1);
-            var x = TSimd.Create(a[k]);
-            s0 = TSimd.MultiplyAdd(w0, x, s0);
-            t0 = TSimd.MultiplyAdd(w1, x, t0);
-            x = TSimd.Create(a1[k]);
-            s1 = TSimd.MultiplyAdd(w0, x, s1);
-            t1 = TSimd.MultiplyAdd(w1, x, t1);
-
-            w0 = TFormat.LoadOdd(panel, 0);
-            w1 = TFormat.LoadOdd(panel, 1);
-            x = TSimd.Create(a[k + 1]);
-            s0 = TSimd.MultiplyAdd(w0, x, s0);
-            t0 = TSimd.MultiplyAdd(w1, x, t0);
-            x = TSimd.Create(a1[k + 1]);
-            s1 = TSimd.MultiplyAdd(w0, x, s1);
-            t1 = TSimd.MultiplyAdd(w1, x, t1);
+            TSimd.Prefetch(ahead + aheadStep);
+            sums.AddPair(panel, column);
+            sums.AddPair(panel + TFormat.PairStride, column + 2);
         }
 
-        TSimd.Store(s0, destination);
-        TSimd.Store(t0, destination + width);
-        TSimd.Store(s1, d1);
-        TSimd.Store(t1, d1 + width);
+        if (columnPairs % 2 != 0) sums.AddPair(panel, column);
+        sums.Store(destination, destinationStride);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
+    /// <summary>The sums of one row by one panel.</summary>
+    private struct PanelSums
     {
-        var width = TSimd.Width;
-        float* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride;
-        float* d1 = destination + destinationStride, d2 = d1 + destinationStride, d3 = d2 + destinationStride;
-        TVector s0 = TSimd.Load(destination), t0 = TSimd.Load(destination + width);
-        TVector s1 = TSimd.Load(d1), t1 = TSimd.Load(d1 + width);
-        TVector s2 = TSimd.Load(d2), t2 = TSimd.Load(d2 + width);
-        TVector s3 = TSimd.Load(d3), t3 = TSimd.Load(d3 + width);
-        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride, ahead += aheadStep)
-        {
-            TSimd.Prefetch(ahead);
-            TSimd.Prefetch(ahead + aheadStep / 2);
-            var w0 = TFormat.LoadEven(panel, 0);
-            var w1 = TFormat.LoadEven(panel, 1);
-            var x = TSimd.Create(a[k]);
-            s0 = TSimd.MultiplyAdd(w0, x, s0);
-            t0 = TSimd.MultiplyAdd(w1, x, t0);
-            x = TSimd.Create(a1[k]);
-            s1 = TSimd.MultiplyAdd(w0, x, s1);
-            t1 = TSimd.MultiplyAdd(w1, x, t1);
-            x = TSimd.Create(a2[k]);
-            s2 = TSimd.MultiplyAdd(w0, x, s2);
-            t2 = TSimd.MultiplyAdd(w1, x, t2);
-            x = TSimd.Create(a3[k]);
-            s3 = TSimd.MultiplyAdd(w0, x, s3);
-            t3 = TSimd.MultiplyAdd(w1, x, t3);
+        private TVector _first;
+        private TVector _second;
 
-            w0 = TFormat.LoadOdd(panel, 0);
-            w1 = TFormat.LoadOdd(panel, 1);
-            x = TSimd.Create(a[k + 1]);
-            s0 = TSimd.MultiplyAdd(w0, x, s0);
-            t0 = TSimd.MultiplyAdd(w1, x, t0);
-            x = TSimd.Create(a1[k + 1]);
-            s1 = TSimd.MultiplyAdd(w0, x, s1);
-            t1 = TSimd.MultiplyAdd(w1, x, t1);
-            x = TSimd.Create(a2[k + 1]);
-            s2 = TSimd.MultiplyAdd(w0, x, s2);
-            t2 = TSimd.MultiplyAdd(w1, x, t2);
-            x = TSimd.Create(a3[k + 1]);
-            s3 = TSimd.MultiplyAdd(w0, x, s3);
-            t3 = TSimd.MultiplyAdd(w1, x, t3);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public PanelSums(float* destination)
+        {
+            _first = TSimd.Load(destination);
+            _second = TSimd.Load(destination + TSimd.Width);
         }
 
-        TSimd.Store(s0, destination);
-        TSimd.Store(t0, destination + width);
-        TSimd.Store(s1, d1);
-        TSimd.Store(t1, d1 + width);
-        TSimd.Store(s2, d2);
-        TSimd.Store(t2, d2 + width);
-        TSimd.Store(s3, d3);
-        TSimd.Store(t3, d3 + width);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Add(TVector weights0, TVector weights1, TVector x)
+        {
+            _first = TSimd.MultiplyAdd(weights0, x, _first);
+            _second = TSimd.MultiplyAdd(weights1, x, _second);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void AddPair(byte* pair, TVector even, TVector odd)
+        {
+            Add(TFormat.LoadEven(pair, 0), TFormat.LoadEven(pair, 1), even);
+            Add(TFormat.LoadOdd(pair, 0), TFormat.LoadOdd(pair, 1), odd);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly void Store(float* destination)
+        {
+            TSimd.Store(_first, destination);
+            TSimd.Store(_second, destination + TSimd.Width);
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SixRows(float* a, nint stride, byte* panel, int columnPairs, float* destination, nint destinationStride, byte* ahead, nint aheadStep)
+    /// <summary>A row on its way through a panel.</summary>
+    private struct Row
     {
-        var width = TSimd.Width;
-        float* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride, a4 = a3 + stride, a5 = a4 + stride;
-        float* d1 = destination + destinationStride, d2 = d1 + destinationStride, d3 = d2 + destinationStride, d4 = d3 + destinationStride, d5 = d4 + destinationStride;
-        TVector s0 = TSimd.Load(destination), t0 = TSimd.Load(destination + width);
-        TVector s1 = TSimd.Load(d1), t1 = TSimd.Load(d1 + width);
-        TVector s2 = TSimd.Load(d2), t2 = TSimd.Load(d2 + width);
-        TVector s3 = TSimd.Load(d3), t3 = TSimd.Load(d3 + width);
-        TVector s4 = TSimd.Load(d4), t4 = TSimd.Load(d4 + width);
-        TVector s5 = TSimd.Load(d5), t5 = TSimd.Load(d5 + width);
-        for (nint k = 0, end = 2 * columnPairs; k < end; k += 2, panel += TFormat.PairStride, ahead += aheadStep)
-        {
-            TSimd.Prefetch(ahead);
-            TSimd.Prefetch(ahead + aheadStep / 2);
-            var w0 = TFormat.LoadEven(panel, 0);
-            var w1 = TFormat.LoadEven(panel, 1);
-            var x = TSimd.Create(a[k]);
-            s0 = TSimd.MultiplyAdd(w0, x, s0);
-            t0 = TSimd.MultiplyAdd(w1, x, t0);
-            x = TSimd.Create(a1[k]);
-            s1 = TSimd.MultiplyAdd(w0, x, s1);
-            t1 = TSimd.MultiplyAdd(w1, x, t1);
-            x = TSimd.Create(a2[k]);
-            s2 = TSimd.MultiplyAdd(w0, x, s2);
-            t2 = TSimd.MultiplyAdd(w1, x, t2);
-            x = TSimd.Create(a3[k]);
-            s3 = TSimd.MultiplyAdd(w0, x, s3);
-            t3 = TSimd.MultiplyAdd(w1, x, t3);
-            x = TSimd.Create(a4[k]);
-            s4 = TSimd.MultiplyAdd(w0, x, s4);
-            t4 = TSimd.MultiplyAdd(w1, x, t4);
-            x = TSimd.Create(a5[k]);
-            s5 = TSimd.MultiplyAdd(w0, x, s5);
-            t5 = TSimd.MultiplyAdd(w1, x, t5);
+        private readonly float* _values;
+        private PanelSums _sums;
 
-            w0 = TFormat.LoadOdd(panel, 0);
-            w1 = TFormat.LoadOdd(panel, 1);
-            x = TSimd.Create(a[k + 1]);
-            s0 = TSimd.MultiplyAdd(w0, x, s0);
-            t0 = TSimd.MultiplyAdd(w1, x, t0);
-            x = TSimd.Create(a1[k + 1]);
-            s1 = TSimd.MultiplyAdd(w0, x, s1);
-            t1 = TSimd.MultiplyAdd(w1, x, t1);
-            x = TSimd.Create(a2[k + 1]);
-            s2 = TSimd.MultiplyAdd(w0, x, s2);
-            t2 = TSimd.MultiplyAdd(w1, x, t2);
-            x = TSimd.Create(a3[k + 1]);
-            s3 = TSimd.MultiplyAdd(w0, x, s3);
-            t3 = TSimd.MultiplyAdd(w1, x, t3);
-            x = TSimd.Create(a4[k + 1]);
-            s4 = TSimd.MultiplyAdd(w0, x, s4);
-            t4 = TSimd.MultiplyAdd(w1, x, t4);
-            x = TSimd.Create(a5[k + 1]);
-            s5 = TSimd.MultiplyAdd(w0, x, s5);
-            t5 = TSimd.MultiplyAdd(w1, x, t5);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Row(float* values, float* destination)
+        {
+            _values = values;
+            _sums = new PanelSums(destination);
         }
 
-        TSimd.Store(s0, destination);
-        TSimd.Store(t0, destination + width);
-        TSimd.Store(s1, d1);
-        TSimd.Store(t1, d1 + width);
-        TSimd.Store(s2, d2);
-        TSimd.Store(t2, d2 + width);
-        TSimd.Store(s3, d3);
-        TSimd.Store(t3, d3 + width);
-        TSimd.Store(s4, d4);
-        TSimd.Store(t4, d4 + width);
-        TSimd.Store(s5, d5);
-        TSimd.Store(t5, d5 + width);
+        // The constant is added last: so it becomes a part of the instruction.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Add(TVector weights0, TVector weights1, nint pair, int column) =>
+            _sums.Add(weights0, weights1, TSimd.Create((_values + pair)[column]));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly void Store(float* destination) => _sums.Store(destination);
+    }
+
+    /// <summary>Up to six rows; the JIT drops those beyond the count, and keeps the rest in registers.</summary>
+    private struct GroupSums<TCount>
+        where TCount : struct, IRowCount
+    {
+        private Row _row0, _row1, _row2, _row3, _row4, _row5;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public GroupSums(float* a, nint aStride, float* destination, nint stride)
+        {
+            _row0 = new Row(a, destination);
+            if (TCount.Value > 1) _row1 = new Row(a + aStride, destination + stride);
+            if (TCount.Value > 2) _row2 = new Row(a + 2 * aStride, destination + 2 * stride);
+            if (TCount.Value > 2) _row3 = new Row(a + 3 * aStride, destination + 3 * stride);
+            if (TCount.Value > 4) _row4 = new Row(a + 4 * aStride, destination + 4 * stride);
+            if (TCount.Value > 4) _row5 = new Row(a + 5 * aStride, destination + 5 * stride);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void AddPair(byte* panel, nint pair)
+        {
+            Add(TFormat.LoadEven(panel, 0), TFormat.LoadEven(panel, 1), pair, 0);
+            Add(TFormat.LoadOdd(panel, 0), TFormat.LoadOdd(panel, 1), pair, 1);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly void Store(float* destination, nint stride)
+        {
+            _row0.Store(destination);
+            if (TCount.Value > 1) _row1.Store(destination + stride);
+            if (TCount.Value > 2) _row2.Store(destination + 2 * stride);
+            if (TCount.Value > 2) _row3.Store(destination + 3 * stride);
+            if (TCount.Value > 4) _row4.Store(destination + 4 * stride);
+            if (TCount.Value > 4) _row5.Store(destination + 5 * stride);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private void Add(TVector weights0, TVector weights1, nint pair, int column)
+        {
+            _row0.Add(weights0, weights1, pair, column);
+            if (TCount.Value > 1) _row1.Add(weights0, weights1, pair, column);
+            if (TCount.Value > 2) _row2.Add(weights0, weights1, pair, column);
+            if (TCount.Value > 2) _row3.Add(weights0, weights1, pair, column);
+            if (TCount.Value > 4) _row4.Add(weights0, weights1, pair, column);
+            if (TCount.Value > 4) _row5.Add(weights0, weights1, pair, column);
+        }
     }
 }

@@ -8,19 +8,24 @@ namespace NanoGpt.Training;
 /// <summary>Checks a run before it begins.</summary>
 internal static class Preflight
 {
+    private const long LogitsAtATime = 1 << 24; // as ProjectedCrossEntropy has them
+
     /// <summary>Bytes that training needs at its peak: weights, gradients, two moments, and activations of one micro batch.</summary>
-    public static long EstimateMemory(GPTConfig config, int batchSize, int blockSize)
+    /// <param name="config">The model.</param>
+    /// <param name="options">With their nulls filled in.</param>
+    public static long EstimateMemory(GPTConfig config, TrainerOptions options)
     {
         const int floatSize = 4;
         long parameters = config.CountParameters();
-        long tokens = (long)batchSize * blockSize, c = config.NEmbd;
+        long tokens = (long)options.BatchSize * options.BlockSize!.Value, c = config.NEmbd;
 
         // Kept for the backward pass for each token of a block: the inputs of 2 layer norms, of 4 matrices, q, k, v, the
         // attention's output, both residual sums, and the MLP before and after its nonlinearity.
         var perBlock = 12 * c + 2L * config.InnerSize;
-        var activations = tokens * (config.NLayer * perBlock + 2 * c);
-        var logits = 3 * tokens * config.VocabSize; // logits, log-probabilities, their gradient
-        return floatSize * (4 * parameters + activations + logits);
+        var blocks = options.GradientCheckpointing ? config.NLayer * c + perBlock : config.NLayer * perBlock;
+        var logits = tokens * config.VocabSize;
+        if (options.Speed.ChunkedLoss && options.Dtype != Dtype.Float16) logits = Math.Min(logits, LogitsAtATime);
+        return floatSize * (4 * parameters + tokens * (blocks + 2 * c) + 3 * logits); // logits, log-probabilities, their gradient
     }
 
     /// <summary>Throws for what cannot work.</summary>
@@ -42,8 +47,8 @@ internal static class Preflight
     /// <param name="options">With their nulls filled in.</param>
     /// <param name="config">The model.</param>
     /// <param name="data">The data.</param>
-    /// <param name="memory">Bytes that the machine has for this process; 0 where that is not known.</param>
-    public static IEnumerable<string> Notices(TrainerOptions options, GPTConfig config, IBatches data, long memory)
+    /// <param name="memory">Bytes that the device has; null where that is not known.</param>
+    public static IEnumerable<string> Notices(TrainerOptions options, GPTConfig config, IBatches data, long? memory)
     {
         var perIteration = TokensPerIteration(options);
         var steps = options.MaxIters + 1L;
@@ -51,19 +56,19 @@ internal static class Preflight
         yield return Line($"number of parameters: {config.CountParameters(includePositions: false) / 1e6:F2}M");
         yield return Line($"the whole run is {(double)steps * perIteration / data.TrainTokens:F2} epochs of {data.TrainTokens:N0} tokens");
         yield return Line($"an untrained model's loss is about {Math.Log(config.VocabSize):F2}");
-        yield return $"tensors will need about {Bytes(EstimateMemory(config, options.BatchSize, options.BlockSize!.Value))}{(memory > 0 ? $" of {Bytes(memory)}" : "")}";
+        yield return $"tensors will need about {Bytes(EstimateMemory(config, options))}{(memory is { } has ? $" of {Bytes(has)}" : "")}";
     }
 
     /// <summary>What is probably not meant so, one line each.</summary>
     /// <param name="options">With their nulls filled in.</param>
     /// <param name="config">The model.</param>
-    /// <param name="memory">Bytes that the machine has for this process; 0 where that is not known.</param>
-    public static IEnumerable<string> Warnings(TrainerOptions options, GPTConfig config, long memory)
+    /// <param name="memory">Bytes that the device has; null where that is not known.</param>
+    public static IEnumerable<string> Warnings(TrainerOptions options, GPTConfig config, long? memory)
     {
-        var needed = EstimateMemory(config, options.BatchSize, options.BlockSize!.Value);
-        if (memory > 0 && needed > memory)
+        var needed = EstimateMemory(config, options);
+        if (memory is { } has && needed > has)
         {
-            yield return $"this run needs about {Bytes(needed)} of memory and the machine has {Bytes(memory)}: "
+            yield return $"this run needs about {Bytes(needed)} of memory and the device has {Bytes(has)}: "
                 + "lower batch_size or block_size and raise gradient_accumulation_steps instead";
         }
 

@@ -25,7 +25,6 @@ internal static class RunStart
         if (DeviceFor(gpt, options) is { } name) gpt.To(name);
         var network = gpt.Network;
         var device = DeviceOf(network);
-        var isGpu = device.type != DeviceType.CPU;
         var given = options;
         options = Complete(options, network.Config, device.type);
         Preflight.Check(options, network.Config, data);
@@ -39,7 +38,7 @@ internal static class RunStart
         SpeedLevers? levers = null;
         try
         {
-            var memory = isGpu ? 0 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+            var memory = DeviceMemory.Of(device);
             foreach (var notice in Preflight.Notices(options, network.Config, data, memory)) Say(TrainingEvent.Notice, notice);
             foreach (var warning in Preflight.Warnings(options, network.Config, memory)) Say(TrainingEvent.Warning, warning);
 

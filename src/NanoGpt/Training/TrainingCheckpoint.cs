@@ -25,8 +25,8 @@ internal static class TrainingCheckpoint
         var state = TrainerState.Read(folder);
         using var weights = ModelFolder.Open(folder);
         CheckShape(folder, weights.Config, network.Config);
-        optimizer.ImportState(OptimizerFile.Read(Path.Combine(folder, OptimizerFile.FileName)));
-        TorchWeights.CopyInto(network, weights);
+        optimizer.ImportState(Cropped(OptimizerFile.Read(Path.Combine(folder, OptimizerFile.FileName)), network.Config));
+        TorchWeights.CopyInto(network, weights.CropBlockSize(network.Config.BlockSize)); // lies in what weights owns
         return state;
     }
 
@@ -43,8 +43,8 @@ internal static class TrainingCheckpoint
             throw new CheckpointException($"{file}: there is no optimizer state to go on with. Load it with GPT.FromPretrained and train without ResumeFrom.");
 
         var moments = state.Moments.Select(pair => new AdamWMoments(pair.Key, ToTensor(pair.Value.ExpAvg), ToTensor(pair.Value.ExpAvgSq)));
-        optimizer.ImportState(new AdamWState((long)state.Moments.Values.Max(m => m.Step), [.. moments]));
-        TorchWeights.CopyInto(network, checkpoint.Weights);
+        optimizer.ImportState(Cropped(new AdamWState((long)state.Moments.Values.Max(m => m.Step), [.. moments]), network.Config));
+        TorchWeights.CopyInto(network, checkpoint.Weights.CropBlockSize(network.Config.BlockSize));
         var iteration = checked((int)checkpoint.IterNum);
         return new TrainerState
         {
@@ -61,9 +61,16 @@ internal static class TrainingCheckpoint
         return tensor;
     }
 
+    // As nanoGPT's crop_block_size, which leaves the moments as they were and fails at the first step.
+    private static AdamWState Cropped(AdamWState state, GPTConfig config) => state with
+    {
+        Moments = [.. state.Moments.Select(m => m.Name != "wpe.weight" || m.ExpAvg.size(0) <= config.BlockSize ? m
+            : m with { ExpAvg = m.ExpAvg.narrow(0, 0, config.BlockSize), ExpAvgSq = m.ExpAvgSq.narrow(0, 0, config.BlockSize) })],
+    };
+
     private static void CheckShape(string source, GPTConfig found, GPTConfig expected)
     {
-        if (Shape(found) == Shape(expected)) return;
+        if (Shape(found with { BlockSize = Math.Min(found.BlockSize, expected.BlockSize) }) == Shape(expected)) return;
         throw new CheckpointException(
             $"{source}: the checkpoint's model has {Shape(found)}; the one to go on with has {Shape(expected)}. "
             + "Open the checkpoint itself with GPT.FromPretrained and resume with that.");

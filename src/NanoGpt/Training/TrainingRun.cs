@@ -253,7 +253,7 @@ internal sealed class TrainingRun : IDisposable
 
     public BackendException OutOfMemory(Exception cause) => new(
         $"Memory ran out at iteration {State.Iteration} with batch_size {Options.BatchSize} and block_size {Options.BlockSize}: such a step needs about "
-        + $"{Preflight.Bytes(Preflight.EstimateMemory(Network.Config, Options.BatchSize, Options.BlockSize!.Value))}. "
+        + $"{Preflight.Bytes(Preflight.EstimateMemory(Network.Config, Options))}. "
         + $"Lower batch_size and raise gradient_accumulation_steps ({Options.GradientAccumulationSteps}) by the same factor: the result is the same.", cause);
 
     public void Dispose()

@@ -25,12 +25,15 @@ public sealed class LocalFeed : IAsyncLifetime
 
     public string Symbols => Path.ChangeExtension(Package, ".snupkg");
 
+    /// <summary>What it was packed from.</summary>
+    internal SourceTree Sources { get; private set; } = null!;
+
     public async ValueTask InitializeAsync()
     {
         Directory.CreateDirectory(Feed);
         WriteNugetConfig();
-        await Shell.Dotnet(Repository.Root, "pack", "src/NanoGpt", "-c", "Release", "-o", Feed,
-            $"-p:MinVerVersionOverride={Version}", "-p:RunAnalyzers=false");
+        Sources = await SourceTree.CommitAsync(NewFolder("sources"));
+        await Sources.PackAsync("src/NanoGpt", Feed, Version);
     }
 
     /// <summary>A new folder for a program that uses the package.</summary>

@@ -24,8 +24,7 @@ public sealed class ToolTests(LocalFeed feed)
     {
         var platform = RuntimeInformation.RuntimeIdentifier;
         Assert.SkipUnless(Platforms.Contains(platform), $"The tool is packed for {string.Join(", ", Platforms)}; this is {platform}.");
-        await Shell.Dotnet(Repository.Root, "pack", "src/NanoGpt.Samples", "-c", "Release", "-o", feed.Feed,
-            $"-p:MinVerVersionOverride={feed.Version}", $"-p:ToolPackageRuntimeIdentifiers={platform}", "-p:RunAnalyzers=false");
+        await feed.Sources.PackAsync("src/NanoGpt.Samples", feed.Feed, feed.Version, $"-p:ToolPackageRuntimeIdentifiers={platform}");
         // the public gallery takes packages of up to 250 MB; half of this one is libtorch, compressed.
         Assert.InRange(new FileInfo(Path.Combine(feed.Feed, $"NanoGpt.Tool.{platform}.{feed.Version}.nupkg")).Length, 1, 200_000_000);
 

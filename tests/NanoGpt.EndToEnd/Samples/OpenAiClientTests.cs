@@ -45,8 +45,20 @@ public sealed class OpenAiClientTests(RunningServer server) : IClassFixture<Runn
         Assert.Equal(("BadRequestError", "max_tokens", "invalid_request_error"),
             (bad.GetProperty("error").GetString(), bad.GetProperty("param").GetString(), bad.GetProperty("type").GetString()));
 
+        var other = await ClientAsync("chat", new { model = "gpt-5", messages = new[] { new { role = "user", content = "x" } } });
+        Assert.Equal(("NotFoundError", "model_not_found"), (other.GetProperty("error").GetString(), other.GetProperty("code").GetString()));
+
         var locked = await ClientAsync("models", new { }, key: "another key");
         Assert.Equal(("AuthenticationError", "invalid_api_key"), (locked.GetProperty("error").GetString(), locked.GetProperty("code").GetString()));
+    }
+
+    [Fact]
+    public async Task A_program_whose_model_s_name_is_fixed_finds_it_under_that_name()
+    {
+        using var renamed = new RunningServer("--served_model_name=gpt-3.5-turbo-instruct");
+        var answer = await NodeAsync("client.mjs", renamed.Address.AbsoluteUri, RunningServer.Key, "completion",
+            JsonSerializer.Serialize(new { model = "gpt-3.5-turbo-instruct", prompt = Prompt, max_tokens = 3 }));
+        Assert.Equal("gpt-3.5-turbo-instruct", answer.GetProperty("model").GetString());
     }
 
     [Fact]

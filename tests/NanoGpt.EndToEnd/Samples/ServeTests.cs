@@ -112,6 +112,16 @@ public sealed class ServeTests : IClassFixture<RunningServer>, IDisposable
     [InlineData("""{"input":"x","encoding_format":"hex"}""", "encoding_format is 'hex'")]
     public Task Embeddings_that_cannot_be_made_are_refused(string body, string message) => RefusedAsync("/v1/embeddings", body, 400, message);
 
+    [Theory]
+    [InlineData("/v1/completions", """{"prompt":"x","model":"gpt-5"}""")]
+    [InlineData("/v1/chat/completions", """{"messages":[{"role":"user","content":"x"}],"model":"gpt-5"}""")]
+    [InlineData("/v1/embeddings", """{"input":"x","model":"gpt-5"}""")]
+    public async Task Another_model_is_not_found(string path, string body)
+    {
+        var error = await RefusedAsync(path, body, 404, "no model 'gpt-5' here, only 'tiny'");
+        Assert.Equal(("model", "model_not_found"), (error.GetProperty("param").GetString(), error.GetProperty("code").GetString()));
+    }
+
     [Fact]
     public async Task Chats_are_the_library_s_own_whole_and_streamed()
     {
@@ -160,7 +170,7 @@ public sealed class ServeTests : IClassFixture<RunningServer>, IDisposable
         Assert.Equal(15, numbers.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
     }
 
-    private async Task RefusedAsync(string path, string body, int status, string message)
+    private async Task<JsonElement> RefusedAsync(string path, string body, int status, string message)
     {
         using var content = new StringContent(body, Encoding.UTF8, "application/json");
         using var answer = await client.PostAsync(path, content, TestContext.Current.CancellationToken);
@@ -169,6 +179,7 @@ public sealed class ServeTests : IClassFixture<RunningServer>, IDisposable
         Assert.Contains(message, error.GetProperty("message").GetString());
         Assert.Equal("invalid_request_error", error.GetProperty("type").GetString());
         Assert.True(error.TryGetProperty("param", out _) && error.TryGetProperty("code", out _));
+        return error;
     }
 
     [Fact]

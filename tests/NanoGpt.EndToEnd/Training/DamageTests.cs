@@ -84,6 +84,30 @@ public sealed class DamageTests : IDisposable
     }
 
     [Fact]
+    public async Task Read_only_folder_is_a_clear_error_and_keeps_the_last_checkpoint()
+    {
+        if (await ClosedFolders.IsTriedElsewhereAsync()) return;
+        var outDir = Path.Combine(_folder.FullName, "out");
+        using (new ClosedFolders(_folder.FullName))
+        {
+            var refused = Assert.Throws<CheckpointException>(() => SmallRun.Train(SmallRun.Options(outDir, 9)));
+            Assert.Contains($"{outDir}: the output folder cannot be used", refused.Message, StringComparison.Ordinal);
+        }
+
+        var closing = new ClosesAfter(3, outDir);
+        var error = Assert.Throws<CheckpointException>(() => SmallRun.Train(SmallRun.Options(outDir, 9), closing));
+        Assert.Contains("denied", error.Message, StringComparison.Ordinal);
+        Assert.Equal(3, Checkpoint.FindNewest(outDir)!.Iteration);
+        Assert.Throws<CheckpointException>(() => SmallRun.Train(SmallRun.Options(outDir, 9)));
+
+        closing.Folder!.Dispose();
+        MustResumeAt(3, outDir);
+        Assert.Equal(9, SmallRun.Train(SmallRun.Options(outDir, 8)).Iterations);
+        Assert.Empty(Directory.GetDirectories(outDir, ".*"));
+        SmallRun.MustEqualAnUndisturbedRun(outDir);
+    }
+
+    [Fact]
     public void Folder_that_cannot_be_written_is_a_clear_error()
     {
         var file = Path.Combine(_folder.FullName, "file");
@@ -123,6 +147,17 @@ public sealed class DamageTests : IDisposable
         catch (System.ComponentModel.Win32Exception)
         {
             return false;
+        }
+    }
+
+    /// <summary>Closes a folder when the checkpoint of a step has been written.</summary>
+    private sealed class ClosesAfter(int iteration, string folder) : IProgress<TrainingProgress>
+    {
+        public ClosedFolders? Folder { get; private set; }
+
+        public void Report(TrainingProgress value)
+        {
+            if (value.Event == TrainingEvent.Checkpoint && value.Iteration == iteration) Folder = new ClosedFolders(folder);
         }
     }
 

@@ -93,6 +93,7 @@ public sealed class ChatClientTests
         { "Tools", new() { Tools = [AIFunctionFactory.Create(() => 1, "one")] } },
         { "ResponseFormat", new() { ResponseFormat = ChatResponseFormat.Json } },
         { "ConversationId", new() { ConversationId = "7" } },
+        { "ContinuationToken", new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 7 }) } },
         { "ModelId", new() { ModelId = "gpt-5" } },
         { "Temperature is -1", new() { Temperature = -1 } },
         { "TopP is 0", new() { TopP = 0 } },
@@ -109,7 +110,8 @@ public sealed class ChatClientTests
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
 
         // What asks for nothing special is none of that.
-        await chat.GetResponseAsync(Hello, new() { MaxOutputTokens = 1, ResponseFormat = ChatResponseFormat.Text, ModelId = "gpt2", Tools = [] });
+        var ordinary = new ChatOptions { MaxOutputTokens = 1, ResponseFormat = ChatResponseFormat.Text, ModelId = "gpt2", Tools = [], AllowBackgroundResponses = true };
+        Assert.Null((await chat.GetResponseAsync(Hello, ordinary)).ContinuationToken); // allowed in the background, done in the foreground
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using NanoGpt.Inference;
 using NanoGpt.Tokenization;
 
 namespace NanoGpt.Tests.Inference;
@@ -8,14 +7,14 @@ namespace NanoGpt.Tests.Inference;
 public sealed class GeneratorTests : IDisposable
 {
     private static readonly GenerationOptions Greedy = new() { Temperature = 0, StopAtEndOfText = false };
-    private readonly List<IDisposable> _owned = [];
+    private readonly Generators _generators = new();
 
-    public void Dispose() => _owned.ForEach(item => item.Dispose());
+    public void Dispose() => _generators.Dispose();
 
     [Fact]
     public void Greedy_text_equals_that_of_transformers()
     {
-        using var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2));
+        var generator = _generators.New(TinyModels.Open("vocab50257"), Tokenizer.Gpt2);
         using var json = JsonDocument.Parse(File.ReadAllText(Vectors.Path("tiny-gpt2", "vocab50257", "generate.json")));
 
         foreach (var entry in json.RootElement.GetProperty("greedy").EnumerateArray())
@@ -35,7 +34,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public async Task Streams_give_the_same_text_in_pieces()
     {
-        using var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2));
+        var generator = _generators.New(TinyModels.Open("vocab50257"), Tokenizer.Gpt2);
         foreach (var seed in Enumerable.Range(0, 10))
         {
             // Nearly flat logits: bytes of all kinds, characters broken anywhere.
@@ -94,7 +93,7 @@ public sealed class GeneratorTests : IDisposable
     public void End_of_text_and_stop_ids_end_the_text_and_are_not_in_it()
     {
         int[] script = [.. Tokenizer.Gpt2.Encode("one two"), 50256, .. Tokenizer.Gpt2.Encode(" three")];
-        var generator = Own(NewGenerator(MadeModels.Scripted(50257, script), Tokenizer.Gpt2));
+        var generator = _generators.New(MadeModels.Scripted(50257, script), Tokenizer.Gpt2);
 
         var result = generator.GenerateResults("x", Greedy with { StopAtEndOfText = true })[0];
         Assert.Equal(("one two", FinishReason.EndOfText, 50256), (result.Text, result.FinishReason, result.Ids[^1]));
@@ -111,7 +110,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Text_cannot_forge_the_end_of_text_in_a_prompt_unless_it_may()
     {
-        var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2));
+        var generator = _generators.New(TinyModels.Open("vocab50257"), Tokenizer.Gpt2);
 
         Assert.True(generator.GenerateResults("<|endoftext|>", Greedy with { MaxNewTokens = 0 })[0].PromptTokens > 1);
         Assert.Equal(1, generator.GenerateResults("<|endoftext|>", Greedy with { MaxNewTokens = 0, AllowSpecialTokens = true })[0].PromptTokens);
@@ -120,7 +119,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Cancelling_stops_within_one_token()
     {
-        var generator = Own(NewGenerator(TinyModels.Open("prefixed-tied"), null));
+        var generator = _generators.New(TinyModels.Open("prefixed-tied"));
         var random = new Random(1);
         for (var i = 0; i < 100; i++)
         {
@@ -144,7 +143,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Several_sequences_of_one_prompt_differ_and_repeat_with_the_seed()
     {
-        var generator = Own(NewGenerator(TinyModels.Open("untied"), null));
+        var generator = _generators.New(TinyModels.Open("untied"));
         var options = new GenerationOptions { MaxNewTokens = 12, Seed = 7, ReturnSequences = 3 };
 
         var first = generator.Continue([5, 6], options);
@@ -158,7 +157,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Prompts_in_a_batch_give_what_each_gives_alone()
     {
-        var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2));
+        var generator = _generators.New(TinyModels.Open("vocab50257"), Tokenizer.Gpt2);
         string[] prompts = ["a", "The quick brown fox", "\n", "12345 67890 and so on and so forth", "🦜"];
         var options = new GenerationOptions { MaxNewTokens = 30, Seed = 3, TopP = 0.9 };
 
@@ -170,7 +169,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public async Task Concurrent_generations_give_what_each_gives_alone()
     {
-        var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2, new GeneratorLimits { MaxConcurrent = 10 }));
+        var generator = _generators.New(TinyModels.Open("vocab50257"), Tokenizer.Gpt2, new GeneratorLimits { MaxConcurrent = 10 });
         GenerationOptions OptionsOf(int i) => new() { MaxNewTokens = 10 + i, Seed = i, TopK = 50 };
         var alone = Enumerable.Range(0, 24).Select(i => generator.Generate($"number {i % 7}", OptionsOf(i))).ToArray();
 
@@ -187,7 +186,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public async Task One_more_than_the_limits_allow_is_refused_and_the_others_are_served_in_turn()
     {
-        var generator = Own(NewGenerator(TinyModels.Open("prefixed-tied"), null, new GeneratorLimits { MaxConcurrent = 1, MaxQueued = 1 }));
+        var generator = _generators.New(TinyModels.Open("prefixed-tied"), null, new GeneratorLimits { MaxConcurrent = 1, MaxQueued = 1 });
         using var running = generator.StreamTokens([1], Greedy).GetEnumerator();
         Assert.True(running.MoveNext());
 
@@ -212,59 +211,6 @@ public sealed class GeneratorTests : IDisposable
     }
 
     [Fact]
-    public void Beams_find_the_likeliest_text_where_they_can_see_all()
-    {
-        var config = new GPTConfig { VocabSize = 5, BlockSize = 16, NLayer = 1, NHead = 2, NEmbd = 8, EosTokenId = null };
-        var generator = Own(NewGenerator(MadeModels.Random(config, seed: 9, scale: 0.7), null));
-        var options = Greedy with { MaxNewTokens = 3, Beams = 64, ReturnSequences = 10, LengthPenalty = 0 };
-
-        var all = (from a in Enumerable.Range(0, 5) from b in Enumerable.Range(0, 5) from c in Enumerable.Range(0, 5) select new[] { 1, a, b, c })
-            .Select(ids => (Ids: ids[1..], LogProbability: generator.Score(ids).Tokens.Skip(1).Sum(token => token.LogProbability)))
-            .OrderByDescending(text => text.LogProbability).Take(10).ToList();
-        var found = generator.Continue([1], options);
-
-        Assert.Equal(all.Select(text => text.Ids), found.Select(text => text.Ids));
-        foreach (var (expected, actual) in all.Zip(found)) Assert.Equal(expected.LogProbability, actual.BeamScore!.Value, 4);
-
-        // One beam wide enough for nothing is the greedy text.
-        Assert.Equal(generator.GenerateTokens([1], Greedy with { MaxNewTokens = 6 }), generator.Continue([1], Greedy with { MaxNewTokens = 6, Beams = 1 })[0].Ids);
-    }
-
-    [Fact]
-    public void Beams_end_at_the_end_of_text_and_weigh_length()
-    {
-        var config = new GPTConfig { VocabSize = 5, BlockSize = 16, NLayer = 1, NHead = 2, NEmbd = 8, EosTokenId = 4 };
-        var generator = Own(NewGenerator(MadeModels.Random(config, seed: 9, scale: 0.7), null));
-        var options = Greedy with { MaxNewTokens = 4, Beams = 64, ReturnSequences = 1, StopAtEndOfText = true };
-
-        foreach (var penalty in new[] { 0.0, 1, 3 })
-        {
-            var best = AllTexts(4, 4).Select(ids => (ids, Score: generator.Score([1, .. ids]).LogProbability / Math.Pow(ids.Length, penalty))).MaxBy(text => text.Score);
-            var found = generator.Continue([1], options with { LengthPenalty = penalty })[0];
-            Assert.Equal(best.ids, found.Ids);
-            Assert.Equal(best.Score, found.BeamScore!.Value, 4);
-            Assert.Equal(best.ids[^1] == 4 ? FinishReason.EndOfText : FinishReason.Length, found.FinishReason);
-        }
-    }
-
-    [Fact]
-    public void Beams_that_stop_early_miss_what_comes_late()
-    {
-        var config = new GPTConfig { VocabSize = 5, BlockSize = 16, NLayer = 1, NHead = 2, NEmbd = 8, EosTokenId = 4 };
-        var patient = Greedy with { MaxNewTokens = 8, Beams = 2, StopAtEndOfText = true };
-        var missed = 0;
-        for (var seed = 0; seed < 20; seed++)
-        {
-            var generator = Own(NewGenerator(MadeModels.Random(config, seed, scale: 0.7), null));
-            var (all, early) = (generator.Continue([1], patient)[0], generator.Continue([1], patient with { EarlyStopping = true })[0]);
-            Assert.True(early.BeamScore <= all.BeamScore, $"seed {seed}: {early.BeamScore} after stopping early, {all.BeamScore} after all");
-            if (early.BeamScore < all.BeamScore) missed++;
-        }
-
-        Assert.InRange(missed, 1, 19);
-    }
-
-    [Fact]
     public void Limits_that_are_none_are_all_named()
     {
         var message = Assert.Throws<ArgumentException>(new GeneratorLimits { MaxConcurrent = 0, MaxQueued = -1, KeptContexts = -2 }.Validate).Message;
@@ -272,53 +218,10 @@ public sealed class GeneratorTests : IDisposable
     }
 
     [Fact]
-    public void Log_probabilities_of_a_generated_text_equal_its_score()
-    {
-        var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2));
-        var result = generator.GenerateResults("Hello", new GenerationOptions { MaxNewTokens = 20, Seed = 4, LogProbabilities = 5, RepetitionPenalty = 1.5 })[0];
-        var score = generator.Score([.. Tokenizer.Gpt2.Encode("Hello"), .. result.Ids]);
-
-        foreach (var (token, scored) in result.Tokens.Zip(score.Tokens.Skip(result.PromptTokens)))
-        {
-            Assert.Equal(scored.Id, token.Id);
-            Assert.Equal(scored.LogProbability, token.LogProbability!.Value, 5);
-            Assert.Equal(5, token.Top.Count);
-            Assert.Equal(token.Top.OrderByDescending(top => top.LogProbability), token.Top);
-            Assert.True(token.LogProbability <= token.Top[0].LogProbability);
-        }
-    }
-
-    [Fact]
-    public void Scores_of_a_long_text_use_a_window_that_slides()
-    {
-        var generator = Own(NewGenerator(TinyModels.Open("prefixed-tied"), null));
-        var random = new Random(2);
-        var ids = Enumerable.Range(0, 150).Select(_ => random.Next(1000)).ToArray();
-        foreach (var stride in new[] { 1, 20, 63 })
-        {
-            var score = generator.Score(ids, stride);
-            Assert.Equal(150, score.Tokens.Count);
-            Assert.Equal(149, score.Count);
-
-            // By hand: the window that scores position i, and the scores of that window alone.
-            for (var i = 1; i < ids.Length; i += 7)
-            {
-                var start = i <= 64 ? 0 : (i - 65) / stride * stride + stride;
-                var window = generator.Score(ids.AsSpan(start, Math.Min(65, ids.Length - start)).ToArray(), stride);
-                Assert.Equal(window.Tokens[i - start].LogProbability, score.Tokens[i].LogProbability, 5);
-            }
-        }
-
-        Assert.True(double.IsNaN(generator.Score([1]).Tokens[0].LogProbability));
-        Assert.Throws<ArgumentOutOfRangeException>(() => generator.Score(ids, 65));
-        Assert.Throws<ArgumentOutOfRangeException>(() => generator.Score(ids, 0));
-    }
-
-    [Fact]
     public void Kept_contexts_change_nothing_but_the_time()
     {
-        var with = Own(NewGenerator(TinyModels.Open("prefixed-tied"), null, new GeneratorLimits { KeptContexts = 2 }));
-        var without = Own(NewGenerator(TinyModels.Open("prefixed-tied"), null, new GeneratorLimits { KeptContexts = 0 }));
+        var with = _generators.New(TinyModels.Open("prefixed-tied"), null, new GeneratorLimits { KeptContexts = 2 });
+        var without = _generators.New(TinyModels.Open("prefixed-tied"), null, new GeneratorLimits { KeptContexts = 0 });
         var random = new Random(6);
         int[] history = [1];
         for (var turn = 0; turn < 40; turn++)
@@ -341,7 +244,7 @@ public sealed class GeneratorTests : IDisposable
     public void Ids_beyond_the_vocabulary_of_the_tokenizer_are_never_generated()
     {
         // As nanoGPT's models: 50304 embeddings, 50257 tokens.
-        var generator = Own(NewGenerator(MadeModels.Scripted(50304, [50300, 50257, 50303]), Tokenizer.Gpt2));
+        var generator = _generators.New(MadeModels.Scripted(50304, [50300, 50257, 50303]), Tokenizer.Gpt2);
 
         Assert.All(generator.GenerateTokens([1], Greedy with { MaxNewTokens = 3 }), id => Assert.True(id < 50257));
     }
@@ -360,8 +263,8 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Mistakes_are_told_before_anything_runs()
     {
-        var generator = Own(NewGenerator(TinyModels.Open("vocab50257"), Tokenizer.Gpt2));
-        var withoutText = Own(NewGenerator(TinyModels.Open("prefixed-tied"), null));
+        var generator = _generators.New(TinyModels.Open("vocab50257"), Tokenizer.Gpt2);
+        var withoutText = _generators.New(TinyModels.Open("prefixed-tied"));
 
         Assert.Contains("prompt is empty", Assert.Throws<ArgumentException>(() => generator.Generate("")).Message, StringComparison.Ordinal);
         Assert.Contains("TopK is -1", Assert.Throws<ArgumentException>(() => generator.GenerateStreaming("a", new() { TopK = -1 })).Message, StringComparison.Ordinal);
@@ -372,30 +275,5 @@ public sealed class GeneratorTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => withoutText.GenerateTokens([1000]));
     }
 
-    /// <summary>All texts of at most so many tokens over ids 0..end that end at the end id or at the length.</summary>
-    private static IEnumerable<int[]> AllTexts(int length, int end)
-    {
-        IEnumerable<int[]> texts = [[]];
-        for (var i = 0; i < length; i++)
-            texts = texts.SelectMany(text => text.Length == i && (i == 0 || text[^1] != end) ? Enumerable.Range(0, end + 1).Select(id => (int[])[.. text, id]) : [text]).ToList();
-        return texts;
-    }
-
-    private Generator Scripted(string text) => Own(NewGenerator(MadeModels.Scripted(50257, Tokenizer.Gpt2.Encode(text)), Tokenizer.Gpt2));
-
-    private Generator NewGenerator(NanoGpt.Formats.GPTWeights weights, Tokenizer? tokenizer, GeneratorLimits? limits = null)
-    {
-        using (weights)
-        {
-            var model = InferenceModel.Create(weights);
-            _owned.Add(model);
-            return new Generator(() => model, tokenizer, limits);
-        }
-    }
-
-    private Generator Own(Generator generator)
-    {
-        _owned.Insert(0, generator);
-        return generator;
-    }
+    private Generator Scripted(string text) => _generators.New(MadeModels.Scripted(50257, Tokenizer.Gpt2.Encode(text)), Tokenizer.Gpt2);
 }

@@ -1,3 +1,4 @@
+using NanoGpt.Formats;
 using NanoGpt.Inference;
 
 namespace NanoGpt.Tests.Inference;
@@ -42,6 +43,44 @@ public sealed class InferenceSessionTests : IDisposable
             alone.Prefill(prompts[i]);
             Assert.Equal(alone.Decode(7), sessions[i].Logits);
             sessions[i].Dispose();
+        }
+    }
+
+    [Fact]
+    public void Weights_in_the_file_give_the_same_bits_as_packed_ones()
+    {
+        foreach (var name in new[] { "plain-buffers", "bf16", "untied", "vocab50257" })
+        {
+            using var weights = TinyModels.Open(name);
+            var length = Math.Min(70, weights.Config.BlockSize);
+            var ids = SomeIds(length, seed: 5).Select(id => id % weights.Config.VocabSize).ToArray();
+            foreach (var kernels in Kernels.Supported)
+            {
+                foreach (var precision in new[] { Dtype.Float32, Dtype.BFloat16, Dtype.Int8 })
+                {
+                    using var packed = InferenceModel.Create(weights, precision, kernels);
+                    using var mapped = InferenceModel.Open(weights, precision, kernels, packing: Packing.Never);
+                    foreach (var count in new[] { 1, 8, length })
+                        Assert.Equal(EngineParityTests.AllLogits(packed, ids[..count]), EngineParityTests.AllLogits(mapped, ids[..count]));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void An_engine_that_has_let_go_of_the_file_gives_the_same_bits()
+    {
+        var ids = SomeIds(20, seed: 6);
+        var expected = EngineParityTests.AllLogits(model, ids);
+        foreach (var packing in new[] { Packing.InBackground, Packing.Never })
+        {
+            var weights = TinyModels.Open("untied");
+            using var opened = InferenceModel.Open(weights, packing: packing);
+            Assert.Equal(expected, EngineParityTests.AllLogits(opened, ids));
+            opened.LetGoOfSource();
+            foreach (var tensor in weights.Tensors.Values) Spoil(tensor);
+            weights.Dispose();
+            Assert.Equal(expected, EngineParityTests.AllLogits(opened, ids));
         }
     }
 
@@ -104,6 +143,8 @@ public sealed class InferenceSessionTests : IDisposable
 
         Assert.Equal([1, 2], session.Ids);
     }
+
+    private static unsafe void Spoil(WeightTensor tensor) => new Span<byte>(tensor.Data, (int)tensor.ByteCount).Fill(0xFF);
 
     private int[] SomeIds(int count, int seed)
     {

@@ -135,14 +135,15 @@ public sealed unsafe class KernelsTests
             for (var c = 0; c < inputs; c++) from[row][c] = random.NextSingle() * 2 - 1;
         }
 
-        using var product = new LinearProduct(kernels, team);
+        using var scratch = new PackingScratch();
+        using var product = new LinearProduct(kernels, team, [scratch, scratch]);
         product.Run(new Linear(matrix, bias), from, rows, to);
 
         var weights = new float[outputs][];
         var rowOfWeights = new float[inputs];
         for (var o = 0; o < outputs; o++)
         {
-            fixed (float* first = rowOfWeights) matrix.CopyRow(o, first);
+            fixed (float* first = rowOfWeights) matrix.CopyRow(o, first, scratch);
             weights[o] = [.. rowOfWeights];
         }
 

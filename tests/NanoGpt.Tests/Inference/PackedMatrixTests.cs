@@ -31,7 +31,10 @@ public sealed unsafe class PackedMatrixTests
             {
                 foreach (var precision in new[] { Dtype.Float32, Dtype.BFloat16, Dtype.Int8 })
                 {
-                    using var matrix = PackedMatrix.Pack(tensor, precision, kernels.PanelWidth, team);
+                    using var matrix = new PackedMatrix(tensor, precision, kernels.PanelWidth);
+                    for (var o = 0; o < outputs; o++)
+                        Assert.Equal(Rounded(values.AsSpan(o * inputs, inputs).ToArray(), precision), Row(matrix, o));
+                    matrix.Pack(team);
                     for (var o = 0; o < outputs; o++)
                         Assert.Equal(Rounded(values.AsSpan(o * inputs, inputs).ToArray(), precision), Row(matrix, o));
                 }
@@ -77,8 +80,9 @@ public sealed unsafe class PackedMatrixTests
 
     private static float[] Row(PackedMatrix matrix, int row)
     {
+        using var scratch = new PackingScratch();
         var values = new float[matrix.Inputs];
-        fixed (float* first = values) matrix.CopyRow(row, first);
+        fixed (float* first = values) matrix.CopyRow(row, first, scratch);
         return values;
     }
 

@@ -37,7 +37,8 @@ public sealed class RandomModelsTests
         var config = RandomConfig(random);
         using var weights = MadeModels.Random(config, seed, scale: 0.5);
         var kernels = Kernels.Supported[random.Next(Kernels.Supported.Count)];
-        using var model = InferenceModel.Create(weights, Dtype.Float32, kernels, threads: random.Next(1, 4));
+        var packing = (Packing)(seed % 3);
+        using var model = InferenceModel.Open(weights, Dtype.Float32, kernels, threads: random.Next(1, 4), packing);
         using var network = new GPTModel(config);
         TorchWeights.CopyInto(network, weights);
         network.eval();

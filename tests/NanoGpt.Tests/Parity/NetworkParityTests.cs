@@ -1,5 +1,6 @@
 using NanoGpt.Formats;
 using NanoGpt.Tokenization;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Tests.Parity;
@@ -70,6 +71,25 @@ public sealed class NetworkParityTests
             network.forward(idx, idx).Loss!.backward();
             Assert.All(network.named_parameters(), p => Assert.True(p.parameter.grad!.norm().item<float>() > 0, p.name));
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_network_that_is_converted_computes_the_same(bool bias)
+    {
+        // As when it moves to a GPU: every parameter is replaced.
+        var config = new GPTConfig { NLayer = 2, NHead = 2, NEmbd = 8, VocabSize = 11, BlockSize = 5, Bias = bias, TieWordEmbeddings = false };
+        using var network = new GPTModel(config);
+        using var scope = NewDisposeScope();
+        var idx = arange(5).reshape(1, 5);
+        var loss = network.forward(idx, idx).Loss!.item<float>();
+
+        network.to(float64);
+
+        Assert.All(network.named_parameters(), p => Assert.Equal(float64, p.parameter.dtype));
+        Assert.Equal(GPTWeights.Expected(config).Select(e => e.Name).Order(), network.named_parameters().Select(p => p.name).Order());
+        Assert.Equal(loss, network.forward(idx, idx).Loss!.item<double>(), 1e-5); // float32's noise
     }
 
     [Fact]

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using NanoGpt.Formats;
 using static NanoGpt.Tests.Training.NanoGptRun;
 
 namespace NanoGpt.Tests.Training;
@@ -81,6 +83,7 @@ public sealed class ResumeTests : IDisposable
 
         Assert.Contains("nothing to resume from", error.Message);
         Assert.Equal(before, Weights(gpt));
+        Train(gpt, Options() with { MaxIters = 1 }, dispose: false); // the folder is free
     }
 
     [Fact]
@@ -95,6 +98,39 @@ public sealed class ResumeTests : IDisposable
         Assert.Contains("n_layer 2", error.Message);
         Assert.Contains("n_layer 1", error.Message);
         Assert.Equal(before, Weights(gpt));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Resume_with_a_shorter_context_crops_the_positions_and_their_moments(bool fromNanoGpt)
+    {
+        // In batches of nothing to learn no weight and no moment moves: what is saved is what was loaded.
+        var (source, config) = (Vectors.Path("train", "nanogpt-ckpt.pt"), fromNanoGpt ? new NanoGptRun("nobias-exact").Config : _run.Config);
+        if (!fromNanoGpt) Train(NewModel(), Options() with { OutDir = source = _folder.File("long"), MaxIters = 9 });
+        var options = Options() with { ResumeFrom = source, MaxIters = 1000 };
+        var (whole, half) = (_folder.File("whole"), _folder.File("half"));
+        foreach (var (outDir, blockSize) in new[] { (whole, config.BlockSize), (half, config.BlockSize / 2) })
+        {
+            using var gpt = NanoGptRun.NewModel(config with { BlockSize = blockSize }, seed: 3);
+            using var stop = new CancellationTokenSource();
+            var batches = new NanoGptBatches { IsMasked = _ => true, OnStep = _ => stop.Cancel() };
+            new Trainer(gpt, options with { OutDir = outDir, BlockSize = blockSize }).TrainOn(batches, null, stop.Token);
+        }
+
+        foreach (var (file, name) in new[] { ("model", "wpe.weight"), ("optimizer", "exp_avg.wpe.weight"), ("optimizer", "exp_avg_sq.wpe.weight") })
+        {
+            var (all, cropped) = (Values(whole, file, name), Values(half, file, name));
+            Assert.Equal(config.BlockSize / 2 * config.NEmbd, cropped.Length);
+            Assert.Equal(all[..cropped.Length], cropped);
+            Assert.Contains(cropped, value => value != 0);
+        }
+
+        static float[] Values(string outDir, string file, string name)
+        {
+            using var tensors = SafetensorsFile.Open(Path.Combine(Checkpoint.FindNewest(outDir)!.Path, file + ".safetensors"));
+            return MemoryMarshal.Cast<byte, float>(tensors.Bytes(tensors.Tensors.Keys.Single(key => key == name || key == "transformer." + name))).ToArray();
+        }
     }
 
     [Fact]

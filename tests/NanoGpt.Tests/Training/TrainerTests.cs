@@ -47,111 +47,6 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
-    public void Memory_that_runs_out_is_told_with_what_to_lower()
-    {
-        using var gpt = NewModel();
-        var batches = new NanoGptBatches { OnStep = place => { if (place.Iteration == 2) torch.empty(1L << 50).Dispose(); } }; // more than an address can say
-
-        var error = Assert.Throws<BackendException>(() => new Trainer(gpt, Options()).TrainOn(batches, null, Token));
-
-        Assert.Matches(@"iteration 2 with batch_size 8 and block_size 32: such a step needs about \d+ MiB\. Lower batch_size and raise gradient_accumulation_steps", error.Message);
-    }
-
-    [Fact]
-    public void Non_finite_loss_stops_before_the_step_and_is_never_saved()
-    {
-        using var gpt = NewModel();
-        float[]? before = null;
-        var batches = new NanoGptBatches
-        {
-            OnStep = place =>
-            {
-                if (place.Iteration != 12) return;
-                before = Weights(gpt);
-                Poison(gpt.Network.named_parameters().First().parameter, float.PositiveInfinity);
-            },
-        };
-
-        var error = Assert.Throws<TrainingDivergedException>(() =>
-            new Trainer(gpt, Options() with { SaveInterval = 4 }).TrainOn(batches, null, Token));
-
-        Assert.Contains("iteration 12", error.Message);
-        Assert.Contains("micro batch 12", error.Message);
-        Assert.Contains("learning_rate", error.Message);
-        Poison(gpt.Network.named_parameters().First().parameter, before![0]);
-        Assert.Equal(before, Weights(gpt));
-        Assert.Equal(["ckpt-00000008", "ckpt-00000012"], Checkpoints()); // 12 was saved before its step: the weights were finite
-    }
-
-    [Fact]
-    public void Non_finite_gradient_stops_before_the_step()
-    {
-        using var gpt = NewModel();
-        float[]? before = null;
-        var batches = new NanoGptBatches
-        {
-            OnStep = place =>
-            {
-                if (place.Iteration != 3) return;
-                before = Weights(gpt);
-                var parameter = gpt.Network.named_parameters().First().parameter;
-                parameter.grad = torch.full_like(parameter, float.NaN); // the backward pass adds to it
-            },
-        };
-
-        var error = Assert.Throws<TrainingDivergedException>(() => new Trainer(gpt, Options()).TrainOn(batches, null, Token));
-
-        Assert.Contains("gradient's length NaN", error.Message);
-        Assert.Equal(before, Weights(gpt));
-        Assert.All(gpt.Network.parameters(), parameter => Assert.Null(parameter.grad));
-    }
-
-    [Fact]
-    public void Weights_that_a_step_has_spoilt_are_not_saved()
-    {
-        using var gpt = NewModel();
-        var options = Options() with { SaveInterval = 3, LearningRate = 1e38, MinLr = 1e38, DecayLr = false };
-
-        Assert.Throws<TrainingDivergedException>(() => new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token));
-
-        Assert.Empty(Checkpoints());
-    }
-
-    [Fact]
-    public void Cancellation_ends_with_a_checkpoint_that_goes_on_to_the_bit()
-    {
-        var options = Options() with { MaxIters = 19 };
-        var (losses, weights) = Train(NewModel(), options with { OutDir = _folder.File("undisturbed") });
-        using var stop = new CancellationTokenSource();
-        var batches = new NanoGptBatches { OnStep = place => { if (place.Iteration == 11) stop.Cancel(); } };
-
-        using var gpt = NewModel();
-        var result = new Trainer(gpt, options with { OutDir = _folder.File("stopped") }).TrainOn(batches, null, stop.Token);
-        var (resumedLosses, resumedWeights) = Train(NewModel(), options with { OutDir = _folder.File("stopped"), ResumeFrom = _folder.File("stopped") });
-
-        Assert.Equal(TrainingEnd.Cancelled, result.End);
-        Assert.Equal(12, result.Iterations);
-        Assert.EndsWith("ckpt-00000012", result.Checkpoint);
-        Assert.Equal(losses[12..], resumedLosses);
-        Assert.Equal(weights, resumedWeights);
-    }
-
-    [Fact]
-    public void Cancelled_evaluation_is_not_counted()
-    {
-        using var gpt = NewModel();
-        using var stop = new CancellationTokenSource();
-        var trainer = new Trainer(gpt, Options() with { EvalInterval = 5, EvalIters = 20 });
-        var batches = new NanoGptBatches { OnEvaluation = place => { if (place is { Iteration: 5, Index: 10 }) stop.Cancel(); } };
-
-        var result = trainer.TrainOn(batches, null, stop.Token);
-
-        Assert.Equal(TrainingEnd.Cancelled, result.End);
-        Assert.Equal([0], result.Evaluations.Select(evaluation => evaluation.Iteration));
-        Assert.EndsWith("ckpt-00000005", result.Checkpoint);
-    }
-
-    [Fact]
     public void Evaluation_is_at_0_and_each_interval_and_the_first_is_not_saved()
     {
         using var gpt = NewModel();
@@ -199,80 +94,6 @@ public sealed class TrainerTests : IDisposable
         Assert.Equal(0, steps[3].Loss);
         Assert.Equal(0, steps[3].GradNorm);
         Assert.All(steps, step => Assert.True(double.IsFinite(step.Evaluation!.ValLoss)));
-    }
-
-    [Fact]
-    public void Early_stopping_waits_for_its_patience()
-    {
-        using var gpt = NewModel();
-        var options = Options() with { EvalInterval = 1, LearningRate = 0, MinLr = 0, EarlyStoppingPatience = 3 };
-
-        var result = new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, Token);
-
-        Assert.Equal(TrainingEnd.EarlyStopped, result.End);
-        Assert.Equal([0, 1, 2, 3], result.Evaluations.Select(evaluation => evaluation.Iteration));
-    }
-
-    [Fact]
-    public void Time_limit_ends_with_a_checkpoint()
-    {
-        using var gpt = NewModel();
-
-        var result = new Trainer(gpt, Options() with { MaxSeconds = 1e-9, MaxIters = 1000 }).TrainOn(new NanoGptBatches(), null, Token);
-        Assert.Equal(TrainingEnd.OutOfTime, result.End);
-        Assert.Equal(0, result.Iterations);
-        Assert.Null(result.Checkpoint); // nothing was done that could be lost
-
-        var slow = new NanoGptBatches { OnStep = _ => Thread.Sleep(30) };
-        result = new Trainer(gpt, Options() with { MaxSeconds = 0.05, MaxIters = 1000 }).TrainOn(slow, null, Token);
-        Assert.Equal(TrainingEnd.OutOfTime, result.End);
-        Assert.InRange(result.Iterations, 1, 3);
-        Assert.NotNull(result.Checkpoint);
-    }
-
-    [Fact]
-    public void Eval_only_evaluates_once_also_after_a_resume()
-    {
-        Train(NewModel(), Options() with { MaxIters = 5 });
-        var files = Files();
-        using var gpt = NewModel();
-
-        var result = new Trainer(gpt, Options() with { ResumeFrom = _folder.Path, EvalOnly = true, Report = true }).TrainOn(new NanoGptBatches(), null, Token);
-        new Trainer(gpt, Options() with { EvalOnly = true, Tensorboard = true }).TrainOn(new NanoGptBatches(), null, Token);
-
-        Assert.Equal([6], result.Evaluations.Select(evaluation => evaluation.Iteration));
-        Assert.Equal(6, result.Iterations);
-        Assert.Equal(files, Files()); // the run that lies there is as it was
-
-        string[] Files() => [.. Directory.GetFileSystemEntries(_folder.Path, "*", SearchOption.AllDirectories).Order().Select(path => path + File.GetLastWriteTimeUtc(path).Ticks)];
-    }
-
-    [Fact]
-    public void Outlier_steps_are_left_out_and_counted()
-    {
-        using var gpt = NewModel();
-        var said = new List<TrainingProgress>();
-        float[]? before = null, after = null;
-        var batches = new NanoGptBatches
-        {
-            OnStep = place =>
-            {
-                var parameter = gpt.Network.named_parameters().First().parameter;
-                if (place.Iteration == 80)
-                {
-                    before = Weights(gpt);
-                    parameter.grad = torch.full_like(parameter, 100);
-                }
-
-                if (place.Iteration == 81) after = Weights(gpt);
-            },
-        };
-
-        new Trainer(gpt, Options() with { MaxIters = 90, SkipOutliers = 6 }).TrainOn(batches, new Listener(said, TrainingEvent.Warning), Token);
-
-        Assert.Equal(before, after);
-        Assert.Single(said, p => p.Text!.StartsWith("iter 80: step left out"));
-        Assert.Equal(1, JsonDocument.Parse(File.ReadAllText(_folder.File("ckpt-00000091/trainer.json"))).RootElement.GetProperty("skipped_steps").GetInt32());
     }
 
     [Fact]
@@ -396,19 +217,33 @@ public sealed class TrainerTests : IDisposable
         Assert.Null(Checkpoint.FindBest(_folder.File("nowhere")));
     }
 
+    [Fact]
+    public void Each_micro_batch_has_a_dropout_of_its_own()
+    {
+        // All batches are the same: only what is dropped can make their losses differ.
+        using var data = TokenDataset.FromIds(Ids(200, highest: 0), Ids(100, highest: 0), new CharacterTokenizer("abc".EnumerateRunes()));
+        var options = Options() with { MaxIters = 1, LearningRate = 0, MinLr = 0, BatchSize = 2, BlockSize = 8 };
+        var config = _run.Config with { EmbeddingDropout = 0.3, ResidualDropout = 0.3 };
+        List<double> Losses(int accumulation)
+        {
+            var steps = new List<TrainingProgress>();
+            using var gpt = NanoGptRun.NewModel(config);
+            new Trainer(gpt, options with { GradientAccumulationSteps = accumulation }).Train(data, new Listener(steps, TrainingEvent.Iteration), Token);
+            return [.. steps.Select(step => step.Loss)];
+        }
+
+        var (one, two) = (Losses(accumulation: 1), Losses(accumulation: 2));
+
+        Assert.NotEqual(one[0], two[0], 1e-4);
+        Assert.NotEqual(one[0], one[1], 1e-4); // and each iteration
+    }
+
     private TrainerOptions Options() => _run.Options(_folder.Path) with { MaxIters = 24, EvalInterval = 1000 };
 
     private GPT NewModel() => _run.NewModel();
 
     private static TokenFile Ids(int count, int highest) =>
         TokenFile.FromIds("ids", [.. Enumerable.Range(0, count).Select(i => i % (highest + 1))]);
-
-    private static void Poison(torch.Tensor parameter, float value)
-    {
-        using var noGrad = torch.no_grad();
-        using var first = parameter.view(-1).narrow(0, 0, 1);
-        first.fill_(value);
-    }
 
     private string[] Checkpoints() => [.. Directory.GetDirectories(_folder.Path, "ckpt-*").Select(path => Path.GetFileName(path)).Order()];
 }
