@@ -7,8 +7,8 @@ public sealed record SpeedOptions
 {
     /// <summary>
     /// Computes loss and gradients in plain C# instead of through libtorch's autograd, where the network is in float32 on the
-    /// CPU and all of it is trained, unless a short measurement finds libtorch's matrix products much faster. Dropout then
-    /// draws from the same seed, but other numbers. Hooks registered on the network's modules are not called.
+    /// CPU, has no dropout and is trained as a whole, unless a short measurement finds libtorch's matrix products much faster.
+    /// Hooks registered on the network's modules are not called then.
     /// </summary>
     /// <value>Default true.</value>
     public bool ManagedPass { get; init; } = true;

@@ -34,12 +34,12 @@ internal sealed unsafe class BlockPass : IDisposable
     private readonly Workbench _bench;
     private readonly GPTConfig _config;
     private readonly int _tokens;
-    private readonly LayerNormLayer _norm;
-    private readonly LinearLayer _queryKeyValue, _attentionProjection, _mlpIn, _mlpProjection;
-    private readonly AttentionLayer _attention;
-    private readonly ActivationLayer _activation;
+    private readonly LayerNormPass _norm;
+    private readonly LinearPass _queryKeyValue, _attentionProjection, _mlpIn, _mlpProjection;
+    private readonly AttentionPass _attention;
+    private readonly ActivationPass _activation;
     private readonly FloatArena _room;
-    private readonly float* _normed, _normedSlope, _active, _wideSlope, _projected;
+    private readonly float* _normed, _normedSlope, _active, _wideSlope;
 
     /// <param name="bench">Threads and arithmetic.</param>
     /// <param name="config">The model.</param>
@@ -49,19 +49,18 @@ internal sealed unsafe class BlockPass : IDisposable
     {
         (_bench, _config, _tokens) = (bench, config, sequences * length);
         int C = config.NEmbd, I = config.InnerSize;
-        _norm = new LayerNormLayer(bench, C, (float)config.LayerNormEpsilon);
-        _queryKeyValue = new LinearLayer(bench, C, 3 * C);
-        _attention = new AttentionLayer(bench, config, sequences, length);
-        _attentionProjection = new LinearLayer(bench, C, C);
-        _mlpIn = new LinearLayer(bench, C, I);
-        _activation = new ActivationLayer(bench, config.Activation, I);
-        _mlpProjection = new LinearLayer(bench, I, C);
+        _norm = new LayerNormPass(bench, C, (float)config.LayerNormEpsilon);
+        _queryKeyValue = new LinearPass(bench, C, 3 * C);
+        _attention = new AttentionPass(bench, config, sequences, length);
+        _attentionProjection = new LinearPass(bench, C, C);
+        _mlpIn = new LinearPass(bench, C, I);
+        _activation = new ActivationPass(bench, config.Activation, I);
+        _mlpProjection = new LinearPass(bench, I, C);
 
         long narrow = (long)_tokens * C, wide = (long)_tokens * Math.Max(3 * C, I);
-        _room = new FloatArena(3 * FloatArena.SizeOf(narrow) + 2 * FloatArena.SizeOf(wide));
+        _room = new FloatArena(2 * FloatArena.SizeOf(narrow) + 2 * FloatArena.SizeOf(wide));
         _normed = _room.Take(narrow);
         _normedSlope = _room.Take(narrow);
-        _projected = _room.Take(narrow);
         _active = _room.Take(wide);
         _wideSlope = _room.Take(wide);
     }
@@ -70,47 +69,43 @@ internal sealed unsafe class BlockPass : IDisposable
     /// <param name="layer">Its number, which attention may divide by.</param>
     /// <param name="weights">Its parameters.</param>
     /// <param name="kept">Gets what the way back needs.</param>
-    /// <param name="masks">What dropout drops.</param>
     /// <param name="x">The residual stream before it, (N, C).</param>
     /// <param name="y">Gets the residual stream after it, (N, C); null where only what is kept is wanted, again.</param>
-    public void Forward(int layer, BlockWeights weights, BlockValues kept, BlockMasks masks, float* x, float* y)
+    public void Forward(int layer, BlockWeights weights, BlockValues kept, float* x, float* y)
     {
         _norm.Forward(_tokens, x, weights.AttentionNorm.Weight, weights.AttentionNorm.Bias, _normed);
         _queryKeyValue.Forward(_tokens, _normed, weights.QueryKeyValue.Weight, weights.QueryKeyValue.Bias, kept.QueryKeyValue); // (N, C) -> (N, 3 C)
-        _attention.Forward(kept.QueryKeyValue, ScoreScale(layer), masks.Attention, kept.Attention);                             // (N, 3 C) -> (N, C)
-        AddProjection(_attentionProjection, weights.AttentionProjection, kept.Attention, masks.AttentionProjection, x, kept.Middle);
+        _attention.Forward(kept.QueryKeyValue, ScoreScale(layer), kept.Attention);                                              // (N, 3 C) -> (N, C)
+        AddProjection(_attentionProjection, weights.AttentionProjection, kept.Attention, x, kept.Middle);
 
         _norm.Forward(_tokens, kept.Middle, weights.MlpNorm.Weight, weights.MlpNorm.Bias, _normed);
         _mlpIn.Forward(_tokens, _normed, weights.MlpIn.Weight, weights.MlpIn.Bias, kept.Inner); // (N, C) -> (N, I)
         if (y is null) return;
         _activation.Forward(_tokens, kept.Inner, _active);
-        AddProjection(_mlpProjection, weights.MlpProjection, _active, masks.MlpProjection, kept.Middle, y); // (N, I) -> (N, C)
+        AddProjection(_mlpProjection, weights.MlpProjection, _active, kept.Middle, y); // (N, I) -> (N, C)
     }
 
     /// <summary>The gradients by the block's parameters, and by its input.</summary>
     /// <param name="layer">As on the way forward.</param>
     /// <param name="weights">As on the way forward.</param>
     /// <param name="kept">What was kept then.</param>
-    /// <param name="masks">As on the way forward.</param>
     /// <param name="x">As on the way forward.</param>
     /// <param name="slope">The gradient by y, (N, C); becomes that by x.</param>
-    public void Backward(int layer, BlockWeights weights, BlockValues kept, BlockMasks masks, float* x, float* slope)
+    public void Backward(int layer, BlockWeights weights, BlockValues kept, float* x, float* slope)
     {
-        // y = middle + drop(active W^T + b), active = f(inner), inner = norm(middle) W^T + b
-        var projected = Dropped(slope, masks.MlpProjection);
-        _mlpProjection.InputGradient(_tokens, projected, weights.MlpProjection.Weight, _wideSlope); // (N, C) -> (N, I)
+        // y = middle + active W^T + b, active = f(inner), inner = norm(middle) W^T + b
+        _mlpProjection.InputGradient(_tokens, slope, weights.MlpProjection.Weight, _wideSlope); // (N, C) -> (N, I)
         _activation.Backward(_tokens, kept.Inner, _wideSlope, _active);
-        _mlpProjection.WeightGradient(_tokens, _active, projected, weights.MlpProjection.Weight, weights.MlpProjection.Bias);
+        _mlpProjection.WeightGradient(_tokens, _active, slope, weights.MlpProjection.Weight, weights.MlpProjection.Bias);
         _norm.Forward(_tokens, kept.Middle, weights.MlpNorm.Weight, weights.MlpNorm.Bias, _normed);
         _mlpIn.WeightGradient(_tokens, _normed, _wideSlope, weights.MlpIn.Weight, weights.MlpIn.Bias);
         _mlpIn.InputGradient(_tokens, _wideSlope, weights.MlpIn.Weight, _normedSlope); // (N, I) -> (N, C)
         _norm.Backward(_tokens, kept.Middle, _normedSlope, weights.MlpNorm.Weight, weights.MlpNorm.Bias, slope);
 
-        // middle = x + drop(attention W^T + b), attention = attend(norm(x) W^T + b)
-        projected = Dropped(slope, masks.AttentionProjection);
-        _attentionProjection.WeightGradient(_tokens, kept.Attention, projected, weights.AttentionProjection.Weight, weights.AttentionProjection.Bias);
-        _attentionProjection.InputGradient(_tokens, projected, weights.AttentionProjection.Weight, _normedSlope);
-        _attention.Backward(kept.QueryKeyValue, kept.Attention, _normedSlope, ScoreScale(layer), masks.Attention, _wideSlope); // (N, C) -> (N, 3 C)
+        // middle = x + attention W^T + b, attention = attend(norm(x) W^T + b)
+        _attentionProjection.WeightGradient(_tokens, kept.Attention, slope, weights.AttentionProjection.Weight, weights.AttentionProjection.Bias);
+        _attentionProjection.InputGradient(_tokens, slope, weights.AttentionProjection.Weight, _normedSlope);
+        _attention.Backward(kept.QueryKeyValue, kept.Attention, _normedSlope, ScoreScale(layer), _wideSlope); // (N, C) -> (N, 3 C)
         _norm.Forward(_tokens, x, weights.AttentionNorm.Weight, weights.AttentionNorm.Bias, _normed);
         _queryKeyValue.WeightGradient(_tokens, _normed, _wideSlope, weights.QueryKeyValue.Weight, weights.QueryKeyValue.Bias);
         _queryKeyValue.InputGradient(_tokens, _wideSlope, weights.QueryKeyValue.Weight, _normedSlope); // (N, 3 C) -> (N, C)
@@ -126,34 +121,11 @@ internal sealed unsafe class BlockPass : IDisposable
     private float ScoreScale(int layer) =>
         (float)((_config.ScaleAttentionWeights ? 1 / Math.Sqrt(_config.HeadSize) : 1) / (_config.ScaleAttentionByInverseLayerIndex ? layer + 1 : 1));
 
-    /// <summary>sum = x + drop(values W^T + b).</summary>
-    private void AddProjection(LinearLayer projection, (Weight Weight, Weight Bias) weights, float* values, DropoutMask mask, float* x, float* sum)
+    /// <summary>sum = x + values W^T + b.</summary>
+    private void AddProjection(LinearPass projection, (Weight Weight, Weight Bias) weights, float* values, float* x, float* sum)
     {
-        var width = _config.NEmbd;
-        if (mask.Share > 0) projection.Forward(_tokens, values, weights.Weight, weights.Bias, sum);
-        else Copy(x, sum);
-        if (mask.Share == 0)
-        {
-            projection.Forward(_tokens, values, weights.Weight, weights.Bias, sum, adds: true);
-            return;
-        }
-
-        _bench.ForRows(_tokens, 4 * width, (first, count, _) =>
-        {
-            var start = (nint)first * width;
-            _bench.Kernels.Drop(sum + start, mask, start, count * width);
-            _bench.Kernels.Add(x + start, sum + start, count * width);
-        });
-    }
-
-    /// <summary>The gradient by what dropout let through.</summary>
-    private float* Dropped(float* slope, DropoutMask mask)
-    {
-        if (mask.Share == 0) return slope;
-        var width = _config.NEmbd;
-        Copy(slope, _projected);
-        _bench.ForRows(_tokens, 4 * width, (first, count, _) => _bench.Kernels.Drop(_projected + (nint)first * width, mask, (long)first * width, count * width));
-        return _projected;
+        Copy(x, sum);
+        projection.Forward(_tokens, values, weights.Weight, weights.Bias, sum, adds: true);
     }
 
     private void Copy(float* from, float* to) => _bench.ForRows(_tokens, _config.NEmbd, (first, count, _) =>

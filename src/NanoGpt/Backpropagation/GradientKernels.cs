@@ -63,13 +63,6 @@ internal abstract unsafe class GradientKernels
     /// <summary>x = exp(x - shift) * factor.</summary>
     public abstract void ShiftedExp(float* x, float shift, float factor, int length);
 
-    /// <summary>Drops numbers at random: x = 0 for a share of them, x / (1 - share) for the others.</summary>
-    /// <param name="x">The numbers.</param>
-    /// <param name="mask">Says which; its numbers for positions from <paramref name="position"/> on are used.</param>
-    /// <param name="position">The position of the first.</param>
-    /// <param name="length">How many.</param>
-    public abstract void Drop(float* x, DropoutMask mask, long position, int length);
-
     private static List<GradientKernels> FindSupported()
     {
         var supported = new List<GradientKernels>();

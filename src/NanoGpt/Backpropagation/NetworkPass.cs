@@ -1,6 +1,6 @@
 // The whole network forward and backward on the CPU, without autograd: the loss of a batch and its gradients by all
-// parameters. GPTModel.cs says what is computed; here it is done in plain C#, and the slow path that proves it is there.
-// Knows memory, no tensors.
+// parameters. GPTModel.cs says what is computed, and is the slow path that proves it; here it is done in plain C#, without
+// dropout. Knows memory, no tensors.
 //
 // Letters: B sequences, T tokens of each, N = B T, C = n_embd, V vocabulary.
 
@@ -17,10 +17,10 @@ internal sealed unsafe class NetworkPass : IDisposable
     private readonly int _length, _tokens;
     private readonly bool _recomputes;
     private readonly Workbench _bench;
-    private readonly EmbeddingLayer _embedding;
-    private readonly LayerNormLayer _lastNorm;
+    private readonly EmbeddingPass _embedding;
+    private readonly LayerNormPass _lastNorm;
     private readonly BlockPass _block;
-    private readonly CrossEntropyLayer _loss;
+    private readonly CrossEntropyPass _loss;
     private readonly FloatArena _room;
     private readonly BlockValues[] _kept;
     private readonly float*[] _stream;
@@ -37,10 +37,10 @@ internal sealed unsafe class NetworkPass : IDisposable
     {
         (_config, _length, _tokens, _recomputes) = (config, length, sequences * length, recomputes);
         _bench = new Workbench(kernels ?? GradientKernels.Best, threads);
-        _embedding = new EmbeddingLayer(_bench, config);
-        _lastNorm = new LayerNormLayer(_bench, config.NEmbd, (float)config.LayerNormEpsilon);
+        _embedding = new EmbeddingPass(_bench, config);
+        _lastNorm = new LayerNormPass(_bench, config.NEmbd, (float)config.LayerNormEpsilon);
         _block = new BlockPass(_bench, config, sequences, length);
-        _loss = new CrossEntropyLayer(_bench, config, _tokens);
+        _loss = new CrossEntropyPass(_bench, config, _tokens);
 
         var stream = (long)_tokens * config.NEmbd;
         var keptBlocks = recomputes ? 1 : config.NLayer;
@@ -53,7 +53,7 @@ internal sealed unsafe class NetworkPass : IDisposable
         _kept = [.. Enumerable.Range(0, keptBlocks).Select(_ => new BlockValues(_room, _tokens, config))];
     }
 
-    /// <summary>The loss of a batch, without dropout.</summary>
+    /// <summary>The loss of a batch.</summary>
     /// <param name="weights">The parameters.</param>
     /// <param name="ids">(B, T) token ids.</param>
     /// <param name="targets">(B, T) ids that should follow; -1 is not counted.</param>
@@ -64,7 +64,7 @@ internal sealed unsafe class NetworkPass : IDisposable
         Check(ids, targets);
         fixed (long* id = ids, target = targets)
         {
-            Forward(weights, id, Masks(0, trains: false));
+            Forward(weights, id);
             return _loss.Loss(_normed, weights.Head, target, inputGradient: null, scale: 1);
         }
     }
@@ -75,19 +75,17 @@ internal sealed unsafe class NetworkPass : IDisposable
     /// <param name="targets">(B, T) ids that should follow; -1 is not counted.</param>
     /// <param name="scale">What the gradients are multiplied by: 1 over the number of micro batches.</param>
     /// <param name="adds">Whether gradients are added to those that are there, as from the second micro batch on.</param>
-    /// <param name="seed">Decides what dropout drops.</param>
     /// <returns>The mean cross entropy.</returns>
     /// <exception cref="ArgumentException">An id is not in the vocabulary.</exception>
-    public double LossAndGradients(NetworkWeights weights, ReadOnlySpan<long> ids, ReadOnlySpan<long> targets, double scale, bool adds, ulong seed)
+    public double LossAndGradients(NetworkWeights weights, ReadOnlySpan<long> ids, ReadOnlySpan<long> targets, double scale, bool adds)
     {
         Check(ids, targets);
         _bench.AddsGradients = adds;
-        var masks = Masks(seed, trains: true);
         fixed (long* id = ids, target = targets)
         {
-            Forward(weights, id, masks);
+            Forward(weights, id);
             var loss = _loss.Loss(_normed, weights.Head, target, _normedSlope, scale);
-            Backward(weights, id, masks);
+            Backward(weights, id);
             return loss;
         }
     }
@@ -100,39 +98,28 @@ internal sealed unsafe class NetworkPass : IDisposable
         _bench.Dispose();
     }
 
-    private void Forward(NetworkWeights weights, long* ids, NetworkMasks masks)
+    private void Forward(NetworkWeights weights, long* ids)
     {
         _embedding.Forward(_tokens, _length, ids, weights.Tokens, weights.Positions, _stream[0]);
-        Drop(_stream[0], masks.Embedding);
         for (var layer = 0; layer < _config.NLayer; layer++)
-            _block.Forward(layer, weights.Blocks[layer], Kept(layer), masks.Block(layer), _stream[layer], _stream[layer + 1]);
+            _block.Forward(layer, weights.Blocks[layer], Kept(layer), _stream[layer], _stream[layer + 1]);
         _lastNorm.Forward(_tokens, _stream[^1], weights.LastNorm.Weight, weights.LastNorm.Bias, _normed);
     }
 
-    private void Backward(NetworkWeights weights, long* ids, NetworkMasks masks)
+    private void Backward(NetworkWeights weights, long* ids)
     {
         new Span<float>(_slope, _tokens * _config.NEmbd).Clear();
         _lastNorm.Backward(_tokens, _stream[^1], _normedSlope, weights.LastNorm.Weight, weights.LastNorm.Bias, _slope);
         for (var layer = _config.NLayer - 1; layer >= 0; layer--)
         {
-            if (_recomputes) _block.Forward(layer, weights.Blocks[layer], Kept(layer), masks.Block(layer), _stream[layer], y: null);
-            _block.Backward(layer, weights.Blocks[layer], Kept(layer), masks.Block(layer), _stream[layer], _slope);
+            if (_recomputes) _block.Forward(layer, weights.Blocks[layer], Kept(layer), _stream[layer], y: null);
+            _block.Backward(layer, weights.Blocks[layer], Kept(layer), _stream[layer], _slope);
         }
 
-        Drop(_slope, masks.Embedding);
         _embedding.Backward(_tokens, _length, ids, _slope, weights.Tokens, weights.Positions);
     }
 
     private BlockValues Kept(int layer) => _kept[_recomputes ? 0 : layer];
-
-    private NetworkMasks Masks(ulong seed, bool trains) => new(_config, seed, trains);
-
-    private void Drop(float* x, DropoutMask mask)
-    {
-        if (mask.Share == 0) return;
-        var width = _config.NEmbd;
-        _bench.ForRows(_tokens, 4 * width, (first, count, _) => _bench.Kernels.Drop(x + (nint)first * width, mask, (long)first * width, count * width));
-    }
 
     private void Check(ReadOnlySpan<long> ids, ReadOnlySpan<long> targets)
     {

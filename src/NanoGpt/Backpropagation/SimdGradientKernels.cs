@@ -138,13 +138,6 @@ internal sealed unsafe class SimdGradientKernels<TSimd, TVector>(Kernels forward
         for (; i < length; i++) x[i] = MathF.Exp(x[i] - shift) * factor;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void Drop(float* x, DropoutMask mask, long position, int length)
-    {
-        var factor = mask.Factor;
-        for (var i = 0; i < length; i++) x[i] = mask.Keeps(position + i) ? x[i] * factor : 0;
-    }
-
     // f = x s(u) with s the logistic function and u = 2 sqrt(2 / pi) (x + 0.044715 x^3); f' = s + x s (1 - s) u'.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void GeluTanh(float* x, float* slope, float* output, int length)

@@ -32,9 +32,10 @@ internal sealed unsafe class ManagedPass : IGradientPass
         _pass = new NetworkPass(network.Config, options.BatchSize, options.BlockSize!.Value, options.GradientCheckpointing, threads: get_num_threads());
     }
 
-    /// <summary>Whether it can be computed so: float32 on the CPU, all of it trained.</summary>
+    /// <summary>Whether it can be computed so: float32 on the CPU, all of it trained, nothing dropped.</summary>
     public static bool Fits(GPTModel network) =>
         network.ProductType is null
+        && network.Config is { EmbeddingDropout: 0, AttentionDropout: 0, ResidualDropout: 0 }
         && network.parameters().All(p => p is { dtype: ScalarType.Float32, device_type: DeviceType.CPU, requires_grad: true } && p.is_contiguous() && p.numel() <= MaxElements);
 
     /// <summary>Whether libtorch's products, as they are set up now, are so fast that nothing is gained.</summary>
@@ -56,7 +57,7 @@ internal sealed unsafe class ManagedPass : IGradientPass
         var weight = randn(Math.Min(4 * width, 4096), width, generator: generator);
         var y = empty(x.size(0), weight.size(0));
         using var bench = new Workbench(GradientKernels.Best, get_num_threads());
-        var layer = new LinearLayer(bench, (int)width, (int)weight.size(0));
+        var layer = new LinearPass(bench, (int)width, (int)weight.size(0));
         var (ours, torchs) = (double.MaxValue, double.MaxValue);
         for (var i = 0; i < rounds; i++)
         {
@@ -74,7 +75,7 @@ internal sealed unsafe class ManagedPass : IGradientPass
         var adds = HasGradients();
         if (!adds)
             foreach (var (parameter, gradient) in _parameters) parameter.grad = gradient;
-        return _pass.LossAndGradients(_weights, x, y, share * lossScale, adds, (ulong)seed) * share;
+        return _pass.LossAndGradients(_weights, x, y, share * lossScale, adds) * share;
     }
 
     public void Dispose()

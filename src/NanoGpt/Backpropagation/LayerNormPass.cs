@@ -6,7 +6,7 @@ namespace NanoGpt.Backpropagation;
 /// <param name="bench">Threads and arithmetic.</param>
 /// <param name="width">Values of a token.</param>
 /// <param name="epsilon">Added to the variance.</param>
-internal sealed unsafe class LayerNormLayer(Workbench bench, int width, float epsilon)
+internal sealed unsafe class LayerNormPass(Workbench bench, int width, float epsilon)
 {
     // About how many operations a value takes.
     private const int Work = 8;

@@ -6,7 +6,7 @@ namespace NanoGpt.Backpropagation;
 /// <param name="bench">Threads and arithmetic.</param>
 /// <param name="function">Which.</param>
 /// <param name="width">Values of a token, in memory that is rounded up to whole vectors at the end.</param>
-internal sealed unsafe class ActivationLayer(Workbench bench, ActivationFunction function, int width)
+internal sealed unsafe class ActivationPass(Workbench bench, ActivationFunction function, int width)
 {
     /// <summary>Numbers that a thread works on at a time: whole vectors, whatever their width.</summary>
     private const int Piece = 4096;

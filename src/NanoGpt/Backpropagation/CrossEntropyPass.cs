@@ -6,7 +6,7 @@ using NanoGpt.Inference;
 namespace NanoGpt.Backpropagation;
 
 /// <summary>Projection to the vocabulary, softmax, and the mean cross entropy.</summary>
-internal sealed unsafe class CrossEntropyLayer : IDisposable
+internal sealed unsafe class CrossEntropyPass : IDisposable
 {
     private const int LogitsAtATime = 1 << 24; // 64 MB
     private const int Ignored = -1;
@@ -22,7 +22,7 @@ internal sealed unsafe class CrossEntropyLayer : IDisposable
     /// <param name="bench">Threads and arithmetic.</param>
     /// <param name="config">The model.</param>
     /// <param name="rows">Tokens in a batch.</param>
-    public CrossEntropyLayer(Workbench bench, GPTConfig config, int rows)
+    public CrossEntropyPass(Workbench bench, GPTConfig config, int rows)
     {
         (_bench, _rows, _vocabulary, _width) = (bench, rows, config.VocabSize, config.NEmbd);
         var parts = ((long)rows * _vocabulary + LogitsAtATime - 1) / LogitsAtATime;

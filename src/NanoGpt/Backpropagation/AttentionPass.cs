@@ -6,25 +6,24 @@ using NanoGpt.Inference;
 namespace NanoGpt.Backpropagation;
 
 /// <summary>softmax(q k^T scale) v for each head, where a token sees itself and those before it.</summary>
-internal sealed unsafe class AttentionLayer : IDisposable
+internal sealed unsafe class AttentionPass : IDisposable
 {
     private const int BlockRows = 48; // queries at a time: whole tiles of the product, and few scores beyond the diagonal
 
     private readonly Workbench _bench;
     private readonly int _length, _sequences, _heads, _headSize, _width;
-    private readonly NativeBuffer[] _scores, _slopes, _dropped;
+    private readonly NativeBuffer[] _scores, _slopes;
 
     /// <param name="bench">Threads and arithmetic.</param>
     /// <param name="config">The model.</param>
     /// <param name="sequences">Sequences in a batch.</param>
     /// <param name="length">Tokens of a sequence.</param>
-    public AttentionLayer(Workbench bench, GPTConfig config, int sequences, int length)
+    public AttentionPass(Workbench bench, GPTConfig config, int sequences, int length)
     {
         _bench = bench;
         (_sequences, _length, _heads, _headSize, _width) = (sequences, length, config.NHead, config.HeadSize, config.NEmbd);
         _scores = Rooms();
         _slopes = Rooms();
-        _dropped = Rooms();
 
         NativeBuffer[] Rooms() => [.. Enumerable.Range(0, bench.Team.Size).Select(_ => NativeBuffer.OfFloats((long)BlockRows * length))];
     }
@@ -35,9 +34,8 @@ internal sealed unsafe class AttentionLayer : IDisposable
     /// <summary>y = softmax(q k^T scale) v.</summary>
     /// <param name="qkv">(B T, 3 C): queries, keys and values side by side.</param>
     /// <param name="scale">The factor of the scores.</param>
-    /// <param name="mask">What dropout drops of the probabilities.</param>
     /// <param name="y">(B T, C).</param>
-    public void Forward(float* qkv, float scale, DropoutMask mask, float* y) => _bench.Team.For(_sequences * _heads, Work, (head, worker) =>
+    public void Forward(float* qkv, float scale, float* y) => _bench.Team.For(_sequences * _heads, Work, (head, worker) =>
     {
         var (q, k, v) = Parts(qkv, head);
         var output = Head(y, head, _width);
@@ -45,7 +43,6 @@ internal sealed unsafe class AttentionLayer : IDisposable
         {
             var rows = Math.Min(BlockRows, _length - first);
             var probabilities = Probabilities(worker, first, rows, q, k, scale);
-            Drop(probabilities, head, first, mask);
             _bench.Product.MultiplyAlone(worker, probabilities, v.Part(0, first + rows, 0, _headSize), output.Part(first, rows, 0, _headSize));
         }
     });
@@ -55,9 +52,8 @@ internal sealed unsafe class AttentionLayer : IDisposable
     /// <param name="y">(B T, C), what came out then.</param>
     /// <param name="slope">(B T, C): the gradient by y.</param>
     /// <param name="scale">As then.</param>
-    /// <param name="mask">As then.</param>
     /// <param name="gradient">(B T, 3 C): gets the gradient by qkv.</param>
-    public void Backward(float* qkv, float* y, float* slope, float scale, DropoutMask mask, float* gradient) => _bench.Team.For(_sequences * _heads, 3 * Work, (head, worker) =>
+    public void Backward(float* qkv, float* y, float* slope, float scale, float* gradient) => _bench.Team.For(_sequences * _heads, 3 * Work, (head, worker) =>
     {
         var (q, k, v) = Parts(qkv, head);
         var (dq, dk, dv) = Parts(gradient, head);
@@ -71,15 +67,13 @@ internal sealed unsafe class AttentionLayer : IDisposable
             Matrix queries = q.Part(first, rows, 0, _headSize), dyRows = dy.Part(first, rows, 0, _headSize);
 
             var p = Probabilities(worker, first, rows, q, k, scale);
-            var dropped = Dropped(worker, p, head, first, mask);
-            _bench.Product.MultiplyAlone(worker, dropped.Transposed, dyRows, dv.Part(0, keys, 0, _headSize), adds);
+            _bench.Product.MultiplyAlone(worker, p.Transposed, dyRows, dv.Part(0, keys, 0, _headSize), adds);
 
             var ds = new Matrix(_slopes[worker].Floats, rows, keys);
             _bench.Product.MultiplyAlone(worker, dyRows, v.Part(0, keys, 0, _headSize).Transposed, ds);
-            Drop(ds, head, first, mask);
             for (var row = 0; row < rows; row++)
             {
-                // The sum of p times its slope is y times dy, whatever was dropped.
+                // The sum of p times its slope is y times dy.
                 var mean = _bench.Kernels.Dot(output.At(first + row, 0), dyRows.At(row, 0), _headSize);
                 _bench.Kernels.SoftmaxGradient(p.At(row, 0), ds.At(row, 0), mean, scale, keys);
             }
@@ -91,7 +85,7 @@ internal sealed unsafe class AttentionLayer : IDisposable
 
     public void Dispose()
     {
-        foreach (var room in _scores.Concat(_slopes).Concat(_dropped)) room.Dispose();
+        foreach (var room in _scores.Concat(_slopes)) room.Dispose();
     }
 
     /// <summary>The probabilities of some queries, (rows, first + rows): zero for keys that come later.</summary>
@@ -107,23 +101,6 @@ internal sealed unsafe class AttentionLayer : IDisposable
         }
 
         return scores;
-    }
-
-    private void Drop(Matrix scores, int head, int first, DropoutMask mask)
-    {
-        if (mask.Share == 0) return;
-        for (var row = 0; row < scores.Rows; row++)
-            _bench.Kernels.Drop(scores.At(row, 0), mask, ((long)head * _length + first + row) * _length, scores.Columns);
-    }
-
-    private Matrix Dropped(int worker, Matrix probabilities, int head, int first, DropoutMask mask)
-    {
-        if (mask.Share == 0) return probabilities;
-        var dropped = new Matrix(_dropped[worker].Floats, probabilities.Rows, probabilities.Columns);
-        var count = probabilities.Rows * probabilities.Columns;
-        new Span<float>(probabilities.Data, count).CopyTo(new Span<float>(dropped.Data, count));
-        Drop(dropped, head, first, mask);
-        return dropped;
     }
 
     /// <summary>One head's queries, keys and values, (T, hs) each.</summary>

@@ -6,7 +6,7 @@ namespace NanoGpt.Backpropagation;
 /// <param name="bench">Threads and arithmetic.</param>
 /// <param name="inputs">Columns of x.</param>
 /// <param name="outputs">Columns of y.</param>
-internal sealed unsafe class LinearLayer(Workbench bench, int inputs, int outputs)
+internal sealed unsafe class LinearPass(Workbench bench, int inputs, int outputs)
 {
     /// <summary>y = x W^T + b, or y += x W^T + b.</summary>
     /// <param name="rows">Tokens.</param>

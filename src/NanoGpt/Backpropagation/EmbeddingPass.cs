@@ -5,7 +5,7 @@ namespace NanoGpt.Backpropagation;
 /// <summary>The residual stream's beginning: a row of the token table plus a row of the position table.</summary>
 /// <param name="bench">Threads and arithmetic.</param>
 /// <param name="config">The model.</param>
-internal sealed unsafe class EmbeddingLayer(Workbench bench, GPTConfig config)
+internal sealed unsafe class EmbeddingPass(Workbench bench, GPTConfig config)
 {
     private readonly int _width = config.NEmbd;
 
