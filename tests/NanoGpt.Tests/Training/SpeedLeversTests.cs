@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using NanoGpt.Autograd;
 using NanoGpt.Native;
 using NanoGpt.Training;
@@ -210,6 +211,49 @@ public sealed class SpeedLeversTests : IDisposable
 
         Assert.False(network.RecomputesBlocks);
         Assert.Null(network.ProductType);
+    }
+
+    [Fact]
+    public void Gradients_are_computed_without_autograd_where_that_gives_the_same_and_a_resumed_run_keeps_its_way()
+    {
+        var options = new TrainerOptions { BatchSize = 2, BlockSize = 16 };
+        bool IsManaged(GPTModel network, TrainerOptions chosen, TrainerState? before = null)
+        {
+            using var levers = SpeedLevers.Apply(network, CPU, chosen, before, _ => { });
+            return levers.UsesManagedPass;
+        }
+
+        var network = Network(Small);
+        var unmeasured = new TrainerState { UsesManagedPass = true }; // a processor with AVX-512 may be faster with libtorch
+        Assert.True(IsManaged(network, options, unmeasured));
+        Assert.False(IsManaged(network, options, new TrainerState { UsesManagedPass = false }));
+        Assert.False(IsManaged(network, options with { Speed = new() { ManagedPass = false } }, unmeasured));
+        if (Avx2.IsSupported && !Avx512F.IsSupported) Assert.True(IsManaged(network, options));
+
+        // What it does not do, or not to the same numbers.
+        Assert.False(IsManaged(Network(Small with { ResidualDropout = 0.1 }), options, unmeasured));
+        Assert.False(IsManaged(Network(Small with { AttentionDropout = 0.1 }), options, unmeasured));
+        Assert.False(IsManaged(Network(Small with { EmbeddingDropout = 0.1 }), options, unmeasured));
+        network.Blocks[0].parameters().First().requires_grad = false;
+        Assert.False(IsManaged(network, options, unmeasured));
+    }
+
+    [Fact]
+    public void Managed_gradients_are_where_the_optimizer_looks_and_begin_anew_after_each_step()
+    {
+        var (network, plain) = (Network(Small), Network(Small));
+        var options = new TrainerOptions { BatchSize = 3, BlockSize = 16 };
+        using var managed = new ManagedPass(network, options);
+        using var autograd = new AutogradPass(plain, options, CPU);
+        var (x, y) = Batch(Small.VocabSize);
+        long[] ids = [.. x.data<long>()], targets = [.. y.data<long>()];
+        for (var step = 0; step < 3; step++)
+        {
+            foreach (var pass in new IGradientPass[] { managed, autograd })
+                for (var micro = 0; micro < 2; micro++) _ = pass.AddGradients(ids, targets, 0.5, 1, seed: micro);
+            AssertGradientsEqual(plain, network, 1e-6); // float32 sums in another order
+            foreach (var parameter in network.parameters().Concat(plain.parameters())) parameter.grad = null;
+        }
     }
 
     private static readonly GPTConfig Small = new() { NLayer = 2, NHead = 2, NEmbd = 32, BlockSize = 16, VocabSize = 65 };

@@ -20,7 +20,7 @@ public sealed class SpeedOptionsTests : IDisposable
     [Fact]
     public void Without_any_fast_path_the_losses_are_the_same()
     {
-        var slow = new SpeedOptions { FusedOptimizer = false, ChunkedLoss = false, KeepMemory = false, OneDnnProducts = false, BatchesAhead = false };
+        var slow = new SpeedOptions { ManagedPass = false, FusedOptimizer = false, ChunkedLoss = false, KeepMemory = false, OneDnnProducts = false, BatchesAhead = false };
         AssertClose(Losses(new SpeedOptions()), Losses(slow));
     }
 
