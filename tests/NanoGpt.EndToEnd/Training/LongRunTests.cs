@@ -71,7 +71,7 @@ public sealed class LongRunTests : IDisposable
         MustBeFlat(watch, $"{steps} steps");
     }
 
-    // Each of TorchSharp's modules leaves 64 bytes, this network of 28 of them 1.8 KB (docs/decisions/014-own-linear-layer.md).
+    // Each of TorchSharp's modules leaves 64 bytes, this network of 28 of them about 2 KB (docs/decisions/014-own-linear-layer.md).
     [Theory]
     [InlineData(false, 1)]
     [InlineData(true, 2.5)]

@@ -51,6 +51,24 @@ public sealed class ProgressTests : IDisposable
         bool IsRefreshed() => File.ReadAllText(_folder.File("report.html")).Contains("http-equiv=\"refresh\"", StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void An_exception_of_the_callers_ends_the_run_and_leaves_model_and_folder_free()
+    {
+        using var gpt = _run.NewModel();
+        gpt.Network.eval();
+        var own = new InvalidOperationException("the caller's");
+        var options = Options() with { MaxIters = 5, EvalInterval = 2 };
+        void Run(Action<EvaluationResult>? onEvaluation, Func<GPT, string>? drawSample) =>
+            new Trainer(gpt, options) { OnEvaluation = onEvaluation, DrawSample = drawSample }.TrainOn(new NanoGptBatches(), null, TestContext.Current.CancellationToken);
+
+        Assert.Same(own, Assert.Throws<InvalidOperationException>(() => Run(evaluation => _ = evaluation.Iteration == 4 ? throw own : 0, null)));
+        Assert.Same(own, Assert.Throws<InvalidOperationException>(() => Run(null, _ => throw own)));
+
+        Assert.False(gpt.Network.training);
+        Assert.All(gpt.Network.parameters(), parameter => Assert.Null(parameter.grad));
+        Run(null, null);
+    }
+
     private TrainerOptions Options() => _run.Options(_folder.Path);
 
     private static List<TrainingProgress> Steps(List<TrainingProgress> said) => said.FindAll(progress => progress.Event == TrainingEvent.Iteration);

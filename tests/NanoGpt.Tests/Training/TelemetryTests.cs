@@ -47,7 +47,7 @@ public sealed class TelemetryTests : IDisposable
         foreach (var name in new[] { "tokens", "step.duration", "loss", "grad_norm" }) Assert.InRange(measured["nanogpt.training." + name], 5, int.MaxValue);
         Assert.InRange(measured["nanogpt.training.val_loss"], 2, int.MaxValue);
         Assert.Equal(["nanogpt.train", "nanogpt.evaluate", "nanogpt.evaluate", "nanogpt.checkpoint", "nanogpt.checkpoint"], activities);
-        Assert.Equal(5, log.Entries.Count(entry => entry.Id.Name == "TrainingIteration"));
+        Assert.Equal(5, log.Entries.Count(entry => entry.Id is { Id: 1002, Name: "TrainingIteration" }));
         Assert.Equal(2, log.Entries.Count(entry => entry.Id.Name == "TrainingEvaluation"));
         Assert.Equal(2, log.Entries.Count(entry => entry.Id.Name == "TrainingCheckpoint"));
         Assert.Equal(log.Entries.Select(entry => entry.Text), File.ReadAllLines(_folder.File("log.txt")));
