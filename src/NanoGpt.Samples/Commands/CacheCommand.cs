@@ -72,9 +72,9 @@ internal sealed class CacheCommand : Command<CacheOptions>
         if (bad > 0) throw new UsageException("Delete those models (cache delete --model=...) and download them again.");
     }
 
-    private static Task Delete(HubCache cache, CacheOptions options, Screen screen)
+    private Task Delete(HubCache cache, CacheOptions options, Screen screen)
     {
-        var model = options.Model ?? throw new UsageException("cache delete needs --model: which one?");
+        var model = options.Model ?? throw Missing("which model?", example: 2);
         screen.Line($"{model}: {Figures.Bytes(cache.Delete(model))} freed");
         return Task.CompletedTask;
     }
