@@ -22,6 +22,11 @@ internal abstract class Command
 
     public abstract OptionTable Options { get; }
 
+    /// <summary>What to say where something that the command cannot do without is not given.</summary>
+    /// <param name="question">What is asked for.</param>
+    /// <param name="example">Which of the examples has it.</param>
+    protected UsageException Missing(string question, int example = 0) => new($"{question}{(question.EndsWith('?') ? " For" : "; for")} example: nanogpt {Examples[example]}");
+
     /// <summary>Reads the arguments and runs, or shows the help page.</summary>
     public abstract Task RunAsync(ReadOnlyMemory<string> arguments, Session session);
 }

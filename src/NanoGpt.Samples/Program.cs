@@ -13,7 +13,7 @@ if (args.Length == 0 || args[0] is "help" or "--help" or "-h" or "--version")
     return FrontPage.Run(args, output, errors);
 
 if (CommandList.Find(args[0]) is not { } command)
-    return Fail("nanogpt", new UsageException(UnknownName.Message("command", args[0], CommandList.All.Select(c => c.Name))));
+    return Fail("nanogpt", FrontPage.NoCommand(args[0]));
 
 try
 {

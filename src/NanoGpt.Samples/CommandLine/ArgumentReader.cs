@@ -46,7 +46,7 @@ internal static class ArgumentReader
     private static string Dashed(string argument, OptionTable options)
     {
         var bare = argument.TrimStart('-');
-        return options.All.Any(option => option.Name == bare.Split('=')[0]) ? $" Did you mean '--{bare}'?" : "";
+        return bare is "help" or "verbose" || options.All.Any(option => option.Name == bare.Split('=')[0]) ? $" Did you mean '--{bare}'?" : "";
     }
 
     // --name=value, --name value, and --name alone for True.

@@ -24,12 +24,22 @@ internal static class FrontPage
                 return ExitCodes.Success;
             }
 
-            errors.Line("nanogpt: " + UnknownName.Message("command", name, CommandList.All.Select(c => c.Name)));
+            errors.Line($"{errors.Paint(Ink.Red, "nanogpt:")} {NoCommand(name).Message}");
             return ExitCodes.Error;
         }
 
         Write(output);
         return ExitCodes.Success;
+    }
+
+    /// <summary>What to say where a command should stand and <paramref name="word"/> does.</summary>
+    public static UsageException NoCommand(string word)
+    {
+        var isOption = word.StartsWith('-');
+        var name = word.TrimStart('-').Split('=')[0];
+        if (isOption && CommandList.All.Any(command => command.Options.All.Any(option => option.Name == name)))
+            return new UsageException($"the command comes first: nanogpt COMMAND {word}");
+        return new UsageException(UnknownName.Message(isOption ? "option" : "command", word, [.. CommandList.All.Select(c => c.Name), "help", "--help", "--version"]));
     }
 
     private static void Write(Screen screen)

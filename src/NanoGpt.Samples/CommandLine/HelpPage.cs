@@ -20,7 +20,7 @@ internal static class HelpPage
         screen.Line();
         Heading(screen, "Options (and their defaults)");
         foreach (var option in command.Options.All) WriteOption(screen, option);
-        screen.Line("  --verbose");
+        screen.Line("  " + screen.Paint(Ink.Cyan, "--verbose"));
         WriteWrapped(screen, "Show the whole exception when something fails.", indent: 6, hanging: 6);
         if (command.Remarks.Length == 0) return;
         screen.Line();

@@ -40,7 +40,7 @@ internal sealed class OptionTable
     {
         var spelling = Spelling(name);
         return All.FirstOrDefault(option => Spelling(option.Name) == spelling)
-            ?? throw new UsageException((where is null ? "" : where + ": ") + UnknownName.Message("option", name, All.Select(o => o.Name)));
+            ?? throw new UsageException((where is null ? "" : where + ": ") + UnknownName.Message("option", name, [.. All.Select(o => o.Name), "help", "verbose"]));
     }
 
     /// <summary>A new options record with <paramref name="settings"/> applied; later ones win, except that lists collect.</summary>

@@ -3,6 +3,7 @@
 
 using System.Diagnostics;
 using NanoGpt.Data;
+using NanoGpt.Samples.CommandLine;
 using NanoGpt.Samples.Terminal;
 
 namespace NanoGpt.Samples.Commands;
@@ -72,6 +73,8 @@ internal sealed class BenchCommand : Command<BenchOptions>
 
     private static async Task TrainAsync(BenchOptions options, Session session)
     {
+        if (options.RealData && !Directory.Exists(TrainOptions.DatasetFolder(options.Dataset)))
+            throw new UsageException($"there is no dataset '{options.Dataset}' to train on; for random ids: nanogpt bench --real_data=False");
         var scratch = Directory.CreateTempSubdirectory("nanogpt-bench-").FullName;
         try
         {

@@ -47,7 +47,7 @@ internal sealed class CacheCommand : Command<CacheOptions>
 
     private static Task List(HubCache cache, CacheOptions options, Screen screen)
     {
-        var models = cache.Scan().Where(model => options.Model is null || model.Model == options.Model).ToList();
+        var models = cache.Scan().Where(model => options.Model is null || model.Model == options.Model || model.Model.EndsWith("/" + options.Model, StringComparison.Ordinal)).ToList();
         foreach (var model in models)
         {
             screen.Line($"{Figures.Bytes(model.SizeBytes),10}  {model.Model}");
@@ -56,7 +56,7 @@ internal sealed class CacheCommand : Command<CacheOptions>
             if (model.UnfinishedBytes > 0) screen.Line($"            unfinished downloads: {Figures.Bytes(model.UnfinishedBytes)}");
         }
 
-        screen.Line($"{Figures.Bytes(models.Sum(model => model.SizeBytes)),10}  in {models.Count} models, {cache.Directory}");
+        screen.Line($"{Figures.Bytes(models.Sum(model => model.SizeBytes)),10}  in {models.Count} model{(models.Count == 1 ? "" : "s")}, {cache.Directory}");
         return Task.CompletedTask;
     }
 
@@ -65,6 +65,7 @@ internal sealed class CacheCommand : Command<CacheOptions>
         IReadOnlyList<HubVerifiedFile> files;
         using (var progress = new DownloadProgress(session.Status))
             files = await cache.VerifyAsync(options.Model, progress, session.Stop.Token);
+        if (files.Count == 0 && options.Model is not null) throw NotCached(cache, options.Model);
         foreach (var file in files.Where(file => file.State != HubFileState.Whole))
             session.Output.Line($"{file.State}: {file.Model} {file.File.Name} ({file.File.Path})");
         var bad = files.Count(file => file.State is not (HubFileState.Whole or HubFileState.Unverifiable));
@@ -72,10 +73,15 @@ internal sealed class CacheCommand : Command<CacheOptions>
         if (bad > 0) throw new UsageException("Delete those models (cache delete --model=...) and download them again.");
     }
 
-    private static Task Delete(HubCache cache, CacheOptions options, Screen screen)
+    private Task Delete(HubCache cache, CacheOptions options, Screen screen)
     {
-        var model = options.Model ?? throw new UsageException("cache delete needs --model: which one?");
-        screen.Line($"{model}: {Figures.Bytes(cache.Delete(model))} freed");
+        var model = options.Model ?? throw Missing("which model?", example: 2);
+        var freed = cache.Delete(model);
+        if (freed == 0) throw NotCached(cache, model);
+        screen.Line($"{model}: {Figures.Bytes(freed)} freed");
         return Task.CompletedTask;
     }
+
+    private static UsageException NotCached(HubCache cache, string model) =>
+        new($"{model} is not in the cache ({cache.Directory}); nanogpt cache list shows what is.");
 }

@@ -47,7 +47,7 @@ internal sealed class ConvertCommand : Command<ConvertOptions>
     protected override async Task RunAsync(ConvertOptions options, Session session)
     {
         if (options.Source.Length == 0 || options.Destination.Length == 0)
-            throw new UsageException("two names are needed: what to convert, and the folder to write.");
+            throw Missing("two names are needed, what to convert and the folder to write");
 
         using var progress = new DownloadProgress(session.Status);
         var pretrained = new PretrainedOptions { BlockSize = options.BlockSize, IgnoreUnexpected = options.IgnoreUnexpected };

@@ -58,7 +58,7 @@ internal sealed class DoctorCommand : Command<DoctorOptions>
             [
                 ("libtorch", $"{torch.__version__} from {Path.GetDirectoryName(file) ?? "an unknown place"}, {torch.get_num_threads()} threads"),
                 ("gpu", best switch { "cuda" => $"{torch.cuda.device_count()} by CUDA", "mps" => "Apple's, by mps", _ => "none that this libtorch can use" }),
-                ("training", $"on {best}, because there is {(best == "cpu" ? "no such GPU" : "such a GPU")}; --device chooses another"),
+                ("training", $"on {best}{(best == "cpu" ? ", for want of such a GPU" : "")}; --device chooses another"),
                 ("generating", "on the CPU, by the managed engine; libtorch is not needed for it"),
             ];
         }

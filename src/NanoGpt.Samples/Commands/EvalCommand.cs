@@ -32,7 +32,8 @@ internal sealed class EvalCommand : Command<EvalOptions>
 
     protected override async Task RunAsync(EvalOptions options, Session session)
     {
-        if (options.File.Length == 0) throw new UsageException("which file? nanogpt eval my-book.txt");
+        if (options.File.Length == 0) throw Missing("which file?");
+        if (Directory.Exists(options.File)) throw new UsageException($"{options.File} is a folder; eval reads a text file, or ids such as {Path.Combine(options.File, "val.bin")}.");
         using var gpt = await options.Source.OpenAsync(session);
         using var generator = new Generator(gpt);
         var ids = ReadIds(options.File, gpt);

@@ -25,7 +25,7 @@ internal sealed class PlotCommand : Command<PlotOptions>
 
     protected override Task RunAsync(PlotOptions options, Session session)
     {
-        if (options.Runs.Count == 0) throw new UsageException("which run? nanogpt plot out");
+        if (options.Runs.Count == 0) throw Missing("which run?");
         var runs = options.Runs.ToArray();
         RunReport.Write(options.Report, runs);
         var screen = session.Output;

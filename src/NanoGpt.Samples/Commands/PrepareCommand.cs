@@ -64,7 +64,7 @@ internal sealed class PrepareCommand : Command<PrepareOptions>
             made = await DatasetPreparation.PrepareAsync(preparation, progress, session.Stop.Token);
 
         session.Output.Line($"train has {Figures.Count(made.TrainIds)} tokens, val has {Figures.Count(made.ValIds)}, out of a vocabulary of {Figures.Count(made.VocabSize)}");
-        session.Output.Line($"{made.Folder}: ready. Next: train --dataset={options.Dataset}");
+        session.Output.Line($"{made.Folder}: ready. Next: nanogpt train --dataset={options.Dataset}");
     }
 
     /// <summary>A bar for each activity, one after the other.</summary>

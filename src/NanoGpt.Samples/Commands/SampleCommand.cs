@@ -37,6 +37,7 @@ internal sealed class SampleCommand : Command<SampleOptions>
 
     protected override async Task RunAsync(SampleOptions options, Session session)
     {
+        if (options.NumSamples < 1) throw new UsageException($"--num_samples={options.NumSamples}: must be at least 1.");
         var start = ReadStart(options.Start);
         using var gpt = await options.Source.OpenAsync(session);
         CheckLength(start, gpt);

@@ -56,6 +56,9 @@ internal sealed class ServeCommand : Command<ServeOptions>
     {
         if (!IPAddress.TryParse(options.Host == "localhost" ? "127.0.0.1" : options.Host, out var address))
             throw new UsageException($"--host={options.Host}: must be an address such as 127.0.0.1 or 0.0.0.0.");
+        CheckRange("port", options.Port, least: 0, most: IPEndPoint.MaxPort);
+        CheckRange("max_tokens", options.MaxTokens, least: 1);
+        CheckRange("max_body_kilobytes", options.MaxBodyKilobytes, least: 1);
         var key = options.ApiKey ?? Environment.GetEnvironmentVariable("NANOGPT_API_KEY");
         if (!IPAddress.IsLoopback(address) && string.IsNullOrEmpty(key))
             session.Status.Line(session.Status.Paint(Ink.Yellow, "Anyone who reaches this machine can use the server: no key is set (NANOGPT_API_KEY)."));
@@ -71,5 +74,11 @@ internal sealed class ServeCommand : Command<ServeOptions>
         session.Output.Line($"listening on {listening.Addresses.First()}");
         await Task.Delay(Timeout.Infinite, session.Stop.Token).ContinueWith(_ => { }, TaskScheduler.Default);
         await server.StopAsync();
+    }
+
+    private static void CheckRange(string name, int value, int least, int most = int.MaxValue)
+    {
+        if (value < least || value > most)
+            throw new UsageException($"--{name}={value}: must be {(most == int.MaxValue ? $"at least {least}" : $"from {least} to {most}")}.");
     }
 }

@@ -38,7 +38,7 @@ internal sealed class UploadCommand : Command<UploadOptions>
     protected override async Task RunAsync(UploadOptions options, Session session)
     {
         if (options.Folder.Length == 0 || options.Model.Length == 0)
-            throw new UsageException("two names are needed: the folder, and the repository as owner/name.");
+            throw Missing("two names are needed, the folder and the repository as owner/name");
 
         using var hub = new HubClient();
         var upload = new HubUploadOptions { Message = options.Message, Private = options.Private, CreatePullRequest = options.CreatePr };

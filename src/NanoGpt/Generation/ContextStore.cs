@@ -33,6 +33,7 @@ internal sealed class ContextStore(int capacity) : IDisposable
     /// <summary>Takes a session to keep; the one that has rested longest gives way.</summary>
     public void GiveBack(InferenceSession session)
     {
+        session.Rest();
         lock (_sessions)
         {
             _sessions.Add(session);

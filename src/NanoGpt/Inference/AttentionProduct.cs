@@ -8,12 +8,14 @@ internal sealed unsafe class AttentionProduct : IDisposable
     /// <summary>Queries of one head that are attended together; more would waste work above the diagonal.</summary>
     private const int BlockRows = 24;
 
-    private readonly record struct Block(KeyValueCache Cache, int FirstRow, int Rows, int FirstPosition);
+    // IsAlone: all new rows of its sequence.
+    private readonly record struct Block(KeyValueCache Cache, int FirstRow, int Rows, int FirstPosition, bool IsAlone);
 
     private readonly GPTConfig _config;
     private readonly Kernels _kernels;
     private readonly WorkerTeam _team;
     private readonly Action<int, int> _attend;
+    private readonly Action<int, int> _store;
     private readonly Rows[] _scores;
     private readonly Rows[] _outputs;
     private readonly List<Block> _blocks = [];
@@ -26,7 +28,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
     public AttentionProduct(GPTConfig config, Kernels kernels, WorkerTeam team)
     {
         (_config, _kernels, _team) = (config, kernels, team);
-        _attend = Attend;
+        (_attend, _store) = (Attend, StoreHead);
         _scores = Enumerable.Range(0, _team.Size).Select(_ => new Rows(_config.BlockSize)).ToArray();
         _outputs = Enumerable.Range(0, _team.Size).Select(_ => new Rows(_config.HeadSize)).ToArray();
         foreach (var rows in _scores.Concat(_outputs)) rows.Reserve(BlockRows);
@@ -43,7 +45,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
             for (var i = 0; i < request.Ids.Length; i += BlockRows)
             {
                 var rows = Math.Min(BlockRows, request.Ids.Length - i);
-                _blocks.Add(new Block(request.Cache, row + i, rows, request.Cache.Length + i));
+                _blocks.Add(new Block(request.Cache, row + i, rows, request.Cache.Length + i, rows == request.Ids.Length));
             }
 
             row += request.Ids.Length;
@@ -51,12 +53,15 @@ internal sealed unsafe class AttentionProduct : IDisposable
         }
     }
 
-    /// <summary>(R, 3 C) -> (R, C). The keys and values of all rows must be in the caches.</summary>
+    /// <summary>(R, 3 C) -> (R, C). Stores the keys and values of all rows in the caches.</summary>
     public void Run(int layerIndex, Rows from, Rows to)
     {
         (_layer, _qkv, _output) = (layerIndex, from, to);
         _scale = _config.ScaleAttentionWeights ? 1f / MathF.Sqrt(_config.HeadSize) : 1f;
         if (_config.ScaleAttentionByInverseLayerIndex) _scale /= layerIndex + 1;
+
+        // A block that is alone waits for no other: the thread that attends stores its keys and values first.
+        if (_blocks.Exists(block => !block.IsAlone)) _team.For(_config.NHead, _work, _store);
         _team.For(_blocks.Count * _config.NHead, _work, _attend);
     }
 
@@ -65,11 +70,26 @@ internal sealed unsafe class AttentionProduct : IDisposable
         foreach (var rows in _scores.Concat(_outputs)) rows.Dispose();
     }
 
+    private void StoreHead(int head, int worker)
+    {
+        foreach (var block in _blocks)
+        {
+            if (!block.IsAlone) Store(block, head);
+        }
+    }
+
+    private void Store(Block block, int head)
+    {
+        var key = _qkv[block.FirstRow] + _config.NEmbd + head * _config.HeadSize;
+        block.Cache.Store(_layer, head, block.FirstPosition, block.Rows, key, key + _config.NEmbd, _qkv.Stride);
+    }
+
     private void Attend(int round, int worker)
     {
         var block = _blocks[round / _config.NHead];
         var head = round % _config.NHead;
         var headSize = _config.HeadSize;
+        if (block.IsAlone) Store(block, head);
         var positions = block.FirstPosition + block.Rows;
         var panelWidth = _kernels.PanelWidth;
         var (score, result) = (_scores[worker], _outputs[worker]);

@@ -33,7 +33,6 @@ internal sealed unsafe class ForwardPass : IDisposable
     private readonly AttentionProduct _attention;
     private readonly Action<int, int> _embedRow;
     private readonly Action<int, int> _normalizeRow;
-    private readonly Action<int, int> _storeKeysAndValues;
 
     private readonly Rows _residual;
     private readonly Rows _normal;
@@ -54,7 +53,7 @@ internal sealed unsafe class ForwardPass : IDisposable
         _scratch = Enumerable.Range(0, _team.Size).Select(_ => new PackingScratch()).ToArray();
         _linear = new LinearProduct(_kernels, _team, _scratch);
         _attention = new AttentionProduct(_config, _kernels, _team);
-        (_embedRow, _normalizeRow, _storeKeysAndValues) = (EmbedRow, NormalizeRow, StoreKeysAndValues);
+        (_embedRow, _normalizeRow) = (EmbedRow, NormalizeRow);
         _residual = new Rows(_config.NEmbd);
         _normal = new Rows(_config.NEmbd);
         _qkv = new Rows(3 * _config.NEmbd);
@@ -80,7 +79,6 @@ internal sealed unsafe class ForwardPass : IDisposable
             Normalize(block.Norm1);
             ShowHidden(_layer, _residual);
             _linear.Run(block.Attention, _normal, count, _qkv);              // (R, C) -> (R, 3 C)
-            _team.For(_config.NHead, RowWork, _storeKeysAndValues);
             _attention.Run(_layer, _qkv, _normal);                           // (R, 3 C) -> (R, C)
             _linear.Run(block.AttentionOutput, _normal, count, _branch);
             Normalize(block.Norm2);
@@ -145,17 +143,6 @@ internal sealed unsafe class ForwardPass : IDisposable
         _kernels.LayerNorm(
             _residual[row], _norm.Weight.Floats, _norm.Bias is null ? null : _norm.Bias.Floats, (float)_config.LayerNormEpsilon,
             _config.NEmbd, _normal[row]);
-    }
-
-    private void StoreKeysAndValues(int head, int worker)
-    {
-        for (var row = 0; row < _rows.Count;)
-        {
-            var (request, _, position) = _rows[row];
-            var key = _qkv[row] + _config.NEmbd + head * _config.HeadSize;
-            request.Cache.Store(_layer, head, position, request.Ids.Length, key, key + _config.NEmbd, _qkv.Stride);
-            row += request.Ids.Length;
-        }
     }
 
     private void ShowHidden(int stage, Rows states)

@@ -1,6 +1,8 @@
 // One sequence of token ids on its way through a model, with what the model remembers of it. Past the context length it
 // does as nanoGPT does: only the last BlockSize ids are fed, at positions from 0 on, so all is computed anew.
 
+using System.Buffers;
+
 namespace NanoGpt.Inference;
 
 /// <summary>One sequence of tokens. Use it from one thread at a time; sessions of one model are independent.</summary>
@@ -8,17 +10,18 @@ internal sealed class InferenceSession : IDisposable
 {
     private readonly KeyValueCache _cache;
     private readonly List<int> _ids;
-    private readonly float[] _logits;
-    private bool _hasLogits;
+
+    // Rented while there are any: one for each session at rest would be 200 KB of garbage that the collector doesn't move.
+    private float[]? _logits;
 
     public InferenceSession(InferenceModel model)
-        : this(model, new KeyValueCache(model.Config, model.Kernels.PanelWidth), [], new float[model.Config.VocabSize])
+        : this(model, new KeyValueCache(model.Config, model.Kernels.PanelWidth), [])
     {
     }
 
-    private InferenceSession(InferenceModel model, KeyValueCache cache, List<int> ids, float[] logits)
+    private InferenceSession(InferenceModel model, KeyValueCache cache, List<int> ids)
     {
-        (Model, _cache, _ids, _logits) = (model, cache, ids, logits);
+        (Model, _cache, _ids) = (model, cache, ids);
     }
 
     /// <summary>What it runs on.</summary>
@@ -30,8 +33,8 @@ internal sealed class InferenceSession : IDisposable
     /// <summary>Bytes of keys and values held.</summary>
     public long CacheBytes => _cache.Bytes;
 
-    /// <summary>The logits after the last id; empty before the first, and after <see cref="Truncate"/>.</summary>
-    public ReadOnlySpan<float> Logits => _hasLogits ? _logits : [];
+    /// <summary>The logits after the last id; empty before the first, after <see cref="Truncate"/> and after <see cref="Rest"/>. Valid until the next call.</summary>
+    public ReadOnlySpan<float> Logits => _logits.AsSpan(0, _logits is null ? 0 : Model.Config.VocabSize);
 
     /// <summary>Appends ids and returns the logits after the last. The span is valid until the next call.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An id is none of the vocabulary; nothing was appended.</exception>
@@ -92,14 +95,29 @@ internal sealed class InferenceSession : IDisposable
         // Past the context length the cache holds a window that began later.
         _cache.Truncate(_ids.Count > Model.Config.BlockSize ? 0 : length);
         _ids.RemoveRange(length, _ids.Count - length);
-        _hasLogits = false;
+        Rest();
+    }
+
+    /// <summary>Gives back what only the next choice of a token needs: the logits.</summary>
+    public void Rest()
+    {
+        if (_logits is not null) ArrayPool<float>.Shared.Return(_logits);
+        _logits = null;
     }
 
     /// <summary>A copy that goes its own way: many continuations of one prompt.</summary>
-    public InferenceSession Fork() =>
-        new(Model, _cache.Clone(Model.Config), [.. _ids], (float[])_logits.Clone()) { _hasLogits = _hasLogits };
+    public InferenceSession Fork()
+    {
+        var copy = new InferenceSession(Model, _cache.Clone(Model.Config), [.. _ids]);
+        if (_logits is not null) copy.KeepLogits(_ids.Count - 1, Logits);
+        return copy;
+    }
 
-    public void Dispose() => _cache.Dispose();
+    public void Dispose()
+    {
+        Rest();
+        _cache.Dispose();
+    }
 
     private ForwardRequest Append(ReadOnlySpan<int> newIds)
     {
@@ -111,7 +129,7 @@ internal sealed class InferenceSession : IDisposable
         }
 
         _ids.AddRange(newIds);
-        _hasLogits = false;
+        Rest();
         var context = Model.Config.BlockSize;
         if (_ids.Count > context) _cache.Truncate(0);
         var first = _ids.Count > context ? _ids.Count - context : _cache.Length;
@@ -121,7 +139,7 @@ internal sealed class InferenceSession : IDisposable
 
     private void KeepLogits(int position, ReadOnlySpan<float> logits)
     {
+        _logits ??= ArrayPool<float>.Shared.Rent(logits.Length);
         logits.CopyTo(_logits);
-        _hasLogits = true;
     }
 }

@@ -16,7 +16,9 @@ internal sealed unsafe class LinearProduct : IDisposable
     /// <summary>Multiplications in a round that pay for handing it out.</summary>
     private const long SmallestRound = 1 << 16;
 
-    private const int RoundsForEachThread = 8;
+    // With many rows the panels of a round are read often enough to be few, and small rounds even out how fast the threads are.
+    private const int RoundsOfManyRows = 32;
+    private const int RoundsOfFewRows = 8;
 
     private readonly Kernels _kernels;
     private readonly WorkerTeam _team;
@@ -50,8 +52,9 @@ internal sealed unsafe class LinearProduct : IDisposable
 
         var panelWork = (long)rows * matrix.PanelWidth * matrix.Inputs;
         var fewest = (int)Math.Min(matrix.PanelCount, SmallestRound / panelWork + 1);
-        var even = (matrix.PanelCount - 1) / (_team.Size * RoundsForEachThread) + 1;
-        _panelsInRound = (Math.Max(fewest, even) + 3) / 4 * 4; // A single row takes four panels at a time.
+        var even = (matrix.PanelCount - 1) / (_team.Size * (rows > StreamedRows ? RoundsOfManyRows : RoundsOfFewRows)) + 1;
+        _panelsInRound = Math.Max(fewest, even);
+        if (rows == 1) _panelsInRound = (_panelsInRound + 3) / 4 * 4; // A single row takes four panels at a time.
         _team.For((matrix.PanelCount - 1) / _panelsInRound + 1, panelWork * matrix.PanelCount, _multiplyPanels);
     }
 
