@@ -17,8 +17,8 @@ internal static class ReportPage
         :root { color-scheme: light dark; }
         body { font: 15px/1.45 system-ui, sans-serif; max-width: 1120px; margin: 2rem auto; padding: 0 1rem; }
         h1 { font-size: 1.35rem; margin: 0 0 .8rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
-        .summary { margin-bottom: 1.4rem; } .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 1rem; }
-        figure { margin: 0; } figure.wide { grid-column: 1 / -1; } figcaption { font-weight: 600; }
+        .summary { margin-bottom: 1.4rem; } .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 1rem; }
+        figure { margin: 0; } figure:not(.wide) { max-width: 600px; } figure.wide { grid-column: 1 / -1; } figcaption { font-weight: 600; }
         svg { width: 100%; height: auto; display: block; }
         .legend { margin: .2rem 0 0; font-size: .85rem; color: var(--soft); } .legend span { margin-right: 1rem; white-space: nowrap; }
         .key { display: inline-block; width: 1.4em; border-top: 3px solid; vertical-align: middle; margin-right: .4em; } .key.dashed { border-top-style: dashed; }
