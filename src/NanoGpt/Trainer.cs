@@ -80,9 +80,9 @@ public sealed class Trainer
         {
             return Loop(run, cancellationToken);
         }
-        catch (Exception e) when (TrainingRun.IsOutOfMemory(e))
+        catch (Exception e) when (MemoryShortage.IsCauseOf(e))
         {
-            throw run.OutOfMemory(e);
+            throw MemoryShortage.At(run.State.Iteration, run.Network.Config, run.Options, e);
         }
     }
 

@@ -23,6 +23,7 @@ static int Usage()
           generate [rounds] [threads]
           rounding [tokens]
           load
+          products
           tokenize FILE
           prepare FILE [MB]
           convert

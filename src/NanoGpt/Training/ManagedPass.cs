@@ -20,7 +20,7 @@ internal sealed unsafe class ManagedPass : IGradientPass
     private readonly NetworkWeights _weights;
     private readonly NetworkPass _pass;
 
-    /// <param name="network">What is trained: <see cref="Fits"/>.</param>
+    /// <param name="network">What is trained: <see cref="Fits(GPTModel)"/>.</param>
     /// <param name="options">With their nulls filled in.</param>
     public ManagedPass(GPTModel network, TrainerOptions options)
     {
@@ -32,10 +32,14 @@ internal sealed unsafe class ManagedPass : IGradientPass
         _pass = new NetworkPass(network.Config, options.BatchSize, options.BlockSize!.Value, options.GradientCheckpointing, threads: get_num_threads());
     }
 
-    /// <summary>Whether it can be computed so: float32 on the CPU, all of it trained, nothing dropped.</summary>
+    /// <summary>Whether a model can be computed so: in float32, nothing dropped.</summary>
+    public static bool Fits(GPTConfig config, TrainerOptions options) =>
+        options is { Speed.ManagedPass: true, Dtype: null or Dtype.Float32 }
+        && config is { EmbeddingDropout: 0, AttentionDropout: 0, ResidualDropout: 0 };
+
+    /// <summary>Whether a network lies so that it can be computed so: on the CPU, all of it trained.</summary>
     public static bool Fits(GPTModel network) =>
         network.ProductType is null
-        && network.Config is { EmbeddingDropout: 0, AttentionDropout: 0, ResidualDropout: 0 }
         && network.parameters().All(p => p is { dtype: ScalarType.Float32, device_type: DeviceType.CPU, requires_grad: true } && p.is_contiguous() && p.numel() <= MaxElements);
 
     /// <summary>Whether libtorch's products, as they are set up now, are so fast that nothing is gained.</summary>

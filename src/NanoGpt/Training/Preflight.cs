@@ -8,7 +8,7 @@ namespace NanoGpt.Training;
 /// <summary>Checks a run before it begins.</summary>
 internal static class Preflight
 {
-    private const long LogitsAtATime = 1 << 24; // as ProjectedCrossEntropy has them
+    private const long LogitsAtATime = 1 << 24; // as both ways to the loss have them
 
     /// <summary>Bytes that training needs at its peak: weights, gradients, two moments, and activations of one micro batch.</summary>
     /// <param name="config">The model.</param>
@@ -19,13 +19,16 @@ internal static class Preflight
         long parameters = config.CountParameters();
         long tokens = (long)options.BatchSize * options.BlockSize!.Value, c = config.NEmbd;
 
-        // Kept for the backward pass for each token of a block: the inputs of 2 layer norms, of 4 matrices, q, k, v, the
-        // attention's output, both residual sums, and the MLP before and after its nonlinearity.
-        var perBlock = 12 * c + 2L * config.InnerSize;
+        // Kept for the way back, for each token of a block: by autograd the inputs of 2 layer norms, of 4 matrices, q, k, v, the
+        // attention's output, both residual sums, and the MLP before and after its nonlinearity; by ourselves less, as layer
+        // norms and the nonlinearity are computed again.
+        var isManaged = ManagedPass.Fits(config, options);
+        var perBlock = isManaged ? 6 * c + config.InnerSize : 12 * c + 2L * config.InnerSize;
         var blocks = options.GradientCheckpointing ? config.NLayer * c + perBlock : config.NLayer * perBlock;
         var logits = tokens * config.VocabSize;
-        if (options.Speed.ChunkedLoss && options.Dtype != Dtype.Float16) logits = Math.Min(logits, LogitsAtATime);
-        return floatSize * (4 * parameters + tokens * (blocks + 2 * c) + 3 * logits); // logits, log-probabilities, their gradient
+        if (isManaged || (options.Speed.ChunkedLoss && options.Dtype != Dtype.Float16)) logits = Math.Min(logits, LogitsAtATime);
+        var copiesOfLogits = isManaged ? 1 : 3; // logits, log-probabilities, their gradient
+        return floatSize * (4 * parameters + tokens * (blocks + 2 * c) + copiesOfLogits * logits);
     }
 
     /// <summary>Throws for what cannot work.</summary>

@@ -70,6 +70,7 @@ internal static class RunStart
             levers?.Dispose();
             folder.Dispose();
             if (e is IOException or UnauthorizedAccessException) throw OutputFolder.Unusable(folder.FullPath, e);
+            if (MemoryShortage.IsCauseOf(e)) throw MemoryShortage.At(iteration: 0, network.Config, options, e);
             throw;
         }
     }

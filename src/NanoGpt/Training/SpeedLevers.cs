@@ -26,7 +26,7 @@ internal sealed class SpeedLevers : IDisposable
         var rows = (long)options.BatchSize * options.BlockSize!.Value;
         if (isCpu && options.Speed.OneDnnProducts && productType is null && wasManaged != true)
             _oneDnn = ChooseOneDnn(wasOneDnn, rows, network.Config.NEmbd);
-        if (options.Speed.ManagedPass && wasManaged != false && ManagedPass.Fits(network) && (wasManaged == true || !ManagedPass.IsSlower(rows, network.Config.NEmbd)))
+        if (wasManaged != false && ManagedPass.Fits(network.Config, options) && ManagedPass.Fits(network) && (wasManaged == true || !ManagedPass.IsSlower(rows, network.Config.NEmbd)))
         {
             _oneDnn?.Dispose();
             _oneDnn = null;

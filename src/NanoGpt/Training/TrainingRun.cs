@@ -243,19 +243,6 @@ internal sealed class TrainingRun : IDisposable
             + "or skip_outliers 6; and look at that part of the data.");
     }
 
-    /// <summary>Whether an exception says that memory ran out; TorchSharp has no type for it.</summary>
-    public static bool IsOutOfMemory(Exception e) =>
-        e is OutOfMemoryException
-        || (e is System.Runtime.InteropServices.ExternalException
-            && (e.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
-                || e.Message.Contains("not enough memory", StringComparison.OrdinalIgnoreCase)
-                || e.Message.Contains("can't allocate memory", StringComparison.OrdinalIgnoreCase)));
-
-    public BackendException OutOfMemory(Exception cause) => new(
-        $"Memory ran out at iteration {State.Iteration} with batch_size {Options.BatchSize} and block_size {Options.BlockSize}: such a step needs about "
-        + $"{Preflight.Bytes(Preflight.EstimateMemory(Network.Config, Options))}. "
-        + $"Lower batch_size and raise gradient_accumulation_steps ({Options.GradientAccumulationSteps}) by the same factor: the result is the same.", cause);
-
     public void Dispose()
     {
         Optimizer.ZeroGrad();

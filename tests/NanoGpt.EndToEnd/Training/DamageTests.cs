@@ -5,6 +5,7 @@ using System.Diagnostics;
 
 namespace NanoGpt.EndToEnd.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class DamageTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("nanogpt-damage-");

@@ -4,6 +4,7 @@ using TorchSharp;
 
 namespace NanoGpt.EndToEnd.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class DivergenceTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("nanogpt-diverged-");

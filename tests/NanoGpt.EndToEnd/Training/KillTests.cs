@@ -4,6 +4,7 @@ using System.Diagnostics;
 
 namespace NanoGpt.EndToEnd.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class KillTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("nanogpt-kill-");

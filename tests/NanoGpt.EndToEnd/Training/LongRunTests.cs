@@ -6,6 +6,7 @@ using TorchSharp;
 
 namespace NanoGpt.EndToEnd.Training;
 
+[Collection(nameof(TorchProcess))]
 public sealed class LongRunTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("nanogpt-long-");
