@@ -5,29 +5,6 @@
 
 namespace NanoGpt.Backpropagation;
 
-/// <summary>What a block keeps for the way back.</summary>
-/// <param name="room">Memory to lie in.</param>
-/// <param name="tokens">N.</param>
-/// <param name="config">The model.</param>
-internal sealed unsafe class BlockValues(FloatArena room, int tokens, GPTConfig config)
-{
-    /// <summary>Queries, keys and values, (N, 3 C).</summary>
-    public float* QueryKeyValue { get; } = room.Take((long)tokens * 3 * config.NEmbd);
-
-    /// <summary>What attention gathered, (N, C).</summary>
-    public float* Attention { get; } = room.Take((long)tokens * config.NEmbd);
-
-    /// <summary>The residual stream between attention and MLP, (N, C).</summary>
-    public float* Middle { get; } = room.Take((long)tokens * config.NEmbd);
-
-    /// <summary>The MLP's inner values before the nonlinearity, (N, I).</summary>
-    public float* Inner { get; } = room.Take((long)tokens * config.InnerSize);
-
-    /// <summary>Floats that such values take.</summary>
-    public static long Size(int tokens, GPTConfig config) =>
-        FloatArena.SizeOf((long)tokens * 3 * config.NEmbd) + 2 * FloatArena.SizeOf((long)tokens * config.NEmbd) + FloatArena.SizeOf((long)tokens * config.InnerSize);
-}
-
 /// <summary>The steps of a block, and room for what they don't keep: one for all blocks of a network. Not thread safe.</summary>
 internal sealed unsafe class BlockPass : IDisposable
 {
@@ -73,13 +50,13 @@ internal sealed unsafe class BlockPass : IDisposable
     /// <param name="y">Gets the residual stream after it, (N, C); null where only what is kept is wanted, again.</param>
     public void Forward(int layer, BlockWeights weights, BlockValues kept, float* x, float* y)
     {
-        _norm.Forward(_tokens, x, weights.AttentionNorm.Weight, weights.AttentionNorm.Bias, _normed);
-        _queryKeyValue.Forward(_tokens, _normed, weights.QueryKeyValue.Weight, weights.QueryKeyValue.Bias, kept.QueryKeyValue); // (N, C) -> (N, 3 C)
+        _norm.Forward(_tokens, x, weights.AttentionNorm, _normed);
+        _queryKeyValue.Forward(_tokens, _normed, weights.QueryKeyValue, kept.QueryKeyValue); // (N, C) -> (N, 3 C)
         _attention.Forward(kept.QueryKeyValue, ScoreScale(layer), kept.Attention);                                              // (N, 3 C) -> (N, C)
         AddProjection(_attentionProjection, weights.AttentionProjection, kept.Attention, x, kept.Middle);
 
-        _norm.Forward(_tokens, kept.Middle, weights.MlpNorm.Weight, weights.MlpNorm.Bias, _normed);
-        _mlpIn.Forward(_tokens, _normed, weights.MlpIn.Weight, weights.MlpIn.Bias, kept.Inner); // (N, C) -> (N, I)
+        _norm.Forward(_tokens, kept.Middle, weights.MlpNorm, _normed);
+        _mlpIn.Forward(_tokens, _normed, weights.MlpIn, kept.Inner); // (N, C) -> (N, I)
         if (y is null) return;
         _activation.Forward(_tokens, kept.Inner, _active);
         AddProjection(_mlpProjection, weights.MlpProjection, _active, kept.Middle, y); // (N, I) -> (N, C)
@@ -94,22 +71,22 @@ internal sealed unsafe class BlockPass : IDisposable
     public void Backward(int layer, BlockWeights weights, BlockValues kept, float* x, float* slope)
     {
         // y = middle + active W^T + b, active = f(inner), inner = norm(middle) W^T + b
-        _mlpProjection.InputGradient(_tokens, slope, weights.MlpProjection.Weight, _wideSlope); // (N, C) -> (N, I)
+        _mlpProjection.InputGradient(_tokens, slope, weights.MlpProjection, _wideSlope); // (N, C) -> (N, I)
         _activation.Backward(_tokens, kept.Inner, _wideSlope, _active);
-        _mlpProjection.WeightGradient(_tokens, _active, slope, weights.MlpProjection.Weight, weights.MlpProjection.Bias);
-        _norm.Forward(_tokens, kept.Middle, weights.MlpNorm.Weight, weights.MlpNorm.Bias, _normed);
-        _mlpIn.WeightGradient(_tokens, _normed, _wideSlope, weights.MlpIn.Weight, weights.MlpIn.Bias);
-        _mlpIn.InputGradient(_tokens, _wideSlope, weights.MlpIn.Weight, _normedSlope); // (N, I) -> (N, C)
-        _norm.Backward(_tokens, kept.Middle, _normedSlope, weights.MlpNorm.Weight, weights.MlpNorm.Bias, slope);
+        _mlpProjection.WeightGradient(_tokens, _active, slope, weights.MlpProjection);
+        _norm.Forward(_tokens, kept.Middle, weights.MlpNorm, _normed);
+        _mlpIn.WeightGradient(_tokens, _normed, _wideSlope, weights.MlpIn);
+        _mlpIn.InputGradient(_tokens, _wideSlope, weights.MlpIn, _normedSlope); // (N, I) -> (N, C)
+        _norm.Backward(_tokens, kept.Middle, _normedSlope, weights.MlpNorm, slope);
 
         // middle = x + attention W^T + b, attention = attend(norm(x) W^T + b)
-        _attentionProjection.WeightGradient(_tokens, kept.Attention, slope, weights.AttentionProjection.Weight, weights.AttentionProjection.Bias);
-        _attentionProjection.InputGradient(_tokens, slope, weights.AttentionProjection.Weight, _normedSlope);
+        _attentionProjection.WeightGradient(_tokens, kept.Attention, slope, weights.AttentionProjection);
+        _attentionProjection.InputGradient(_tokens, slope, weights.AttentionProjection, _normedSlope);
         _attention.Backward(kept.QueryKeyValue, kept.Attention, _normedSlope, ScoreScale(layer), _wideSlope); // (N, C) -> (N, 3 C)
-        _norm.Forward(_tokens, x, weights.AttentionNorm.Weight, weights.AttentionNorm.Bias, _normed);
-        _queryKeyValue.WeightGradient(_tokens, _normed, _wideSlope, weights.QueryKeyValue.Weight, weights.QueryKeyValue.Bias);
-        _queryKeyValue.InputGradient(_tokens, _wideSlope, weights.QueryKeyValue.Weight, _normedSlope); // (N, 3 C) -> (N, C)
-        _norm.Backward(_tokens, x, _normedSlope, weights.AttentionNorm.Weight, weights.AttentionNorm.Bias, slope);
+        _norm.Forward(_tokens, x, weights.AttentionNorm, _normed);
+        _queryKeyValue.WeightGradient(_tokens, _normed, _wideSlope, weights.QueryKeyValue);
+        _queryKeyValue.InputGradient(_tokens, _wideSlope, weights.QueryKeyValue, _normedSlope); // (N, 3 C) -> (N, C)
+        _norm.Backward(_tokens, x, _normedSlope, weights.AttentionNorm, slope);
     }
 
     public void Dispose()
@@ -122,10 +99,10 @@ internal sealed unsafe class BlockPass : IDisposable
         (float)((_config.ScaleAttentionWeights ? 1 / Math.Sqrt(_config.HeadSize) : 1) / (_config.ScaleAttentionByInverseLayerIndex ? layer + 1 : 1));
 
     /// <summary>sum = x + values W^T + b.</summary>
-    private void AddProjection(LinearPass projection, (Weight Weight, Weight Bias) weights, float* values, float* x, float* sum)
+    private void AddProjection(LinearPass projection, LayerWeights weights, float* values, float* x, float* sum)
     {
         Copy(x, sum);
-        projection.Forward(_tokens, values, weights.Weight, weights.Bias, sum, adds: true);
+        projection.Forward(_tokens, values, weights, sum, adds: true);
     }
 
     private void Copy(float* from, float* to) => _bench.ForRows(_tokens, _config.NEmbd, (first, count, _) =>

@@ -11,46 +11,45 @@ internal sealed unsafe class LinearPass(Workbench bench, int inputs, int outputs
     /// <summary>y = x W^T + b, or y += x W^T + b.</summary>
     /// <param name="rows">Tokens.</param>
     /// <param name="x">(rows, inputs).</param>
-    /// <param name="weight">(outputs, inputs).</param>
-    /// <param name="bias">(outputs), or nothing.</param>
+    /// <param name="weights">(outputs, inputs) and, or not, (outputs).</param>
     /// <param name="y">(rows, outputs).</param>
     /// <param name="adds">Whether to add to what y has: a residual connection.</param>
-    public void Forward(int rows, float* x, Weight weight, Weight bias, float* y, bool adds = false)
+    public void Forward(int rows, float* x, LayerWeights weights, float* y, bool adds = false)
     {
-        if (bias.Value is not null)
+        var bias = weights.Bias.Value;
+        if (bias is not null)
         {
             bench.ForRows(rows, outputs, (first, count, _) =>
             {
                 for (var row = first; row < first + count; row++)
                 {
                     var to = y + (nint)row * outputs;
-                    if (adds) bench.Kernels.Add(bias.Value, to, outputs);
-                    else new Span<float>(bias.Value, outputs).CopyTo(new Span<float>(to, outputs));
+                    if (adds) bench.Kernels.Add(bias, to, outputs);
+                    else new Span<float>(bias, outputs).CopyTo(new Span<float>(to, outputs));
                 }
             });
         }
 
-        bench.Product.Multiply(new Matrix(x, rows, inputs), new Matrix(weight.Value, outputs, inputs).Transposed, new Matrix(y, rows, outputs), adds || bias.Value is not null);
+        bench.Product.Multiply(new Matrix(x, rows, inputs), new Matrix(weights.Weight.Value, outputs, inputs).Transposed, new Matrix(y, rows, outputs), adds || bias is not null);
     }
 
     /// <summary>The gradient by x.</summary>
     /// <param name="rows">Tokens.</param>
     /// <param name="slope">(rows, outputs): the gradient by y.</param>
-    /// <param name="weight">(outputs, inputs).</param>
+    /// <param name="weights">(outputs, inputs), and a bias that has no part in it.</param>
     /// <param name="inputGradient">(rows, inputs): gets it.</param>
-    public void InputGradient(int rows, float* slope, Weight weight, float* inputGradient) =>
-        bench.Product.Multiply(new Matrix(slope, rows, outputs), new Matrix(weight.Value, outputs, inputs), new Matrix(inputGradient, rows, inputs));
+    public void InputGradient(int rows, float* slope, LayerWeights weights, float* inputGradient) =>
+        bench.Product.Multiply(new Matrix(slope, rows, outputs), new Matrix(weights.Weight.Value, outputs, inputs), new Matrix(inputGradient, rows, inputs));
 
     /// <summary>The gradients by weight and bias.</summary>
     /// <param name="rows">Tokens.</param>
     /// <param name="x">(rows, inputs), as on the way forward.</param>
     /// <param name="slope">(rows, outputs): the gradient by y.</param>
-    /// <param name="weight">(outputs, inputs).</param>
-    /// <param name="bias">(outputs), or nothing.</param>
-    public void WeightGradient(int rows, float* x, float* slope, Weight weight, Weight bias)
+    /// <param name="weights">(outputs, inputs) and, or not, (outputs).</param>
+    public void WeightGradient(int rows, float* x, float* slope, LayerWeights weights)
     {
-        bench.Product.Multiply(new Matrix(slope, rows, outputs).Transposed, new Matrix(x, rows, inputs), new Matrix(weight.Gradient, outputs, inputs), bench.AddsGradients);
-        if (bias.Gradient is not null)
-            bench.Store(bench.SumOverRows(rows, outputs, outputs, (row, sum) => bench.Kernels.Add(slope + (nint)row * outputs, sum, outputs)), outputs, bias);
+        bench.Product.Multiply(new Matrix(slope, rows, outputs).Transposed, new Matrix(x, rows, inputs), new Matrix(weights.Weight.Gradient, outputs, inputs), bench.AddsGradients);
+        if (weights.Bias.Gradient is not null)
+            bench.Store(bench.SumOverRows(rows, outputs, outputs, (row, sum) => bench.Kernels.Add(slope + (nint)row * outputs, sum, outputs)), outputs, weights.Bias);
     }
 }

@@ -103,13 +103,13 @@ internal sealed unsafe class NetworkPass : IDisposable
         _embedding.Forward(_tokens, _length, ids, weights.Tokens, weights.Positions, _stream[0]);
         for (var layer = 0; layer < _config.NLayer; layer++)
             _block.Forward(layer, weights.Blocks[layer], Kept(layer), _stream[layer], _stream[layer + 1]);
-        _lastNorm.Forward(_tokens, _stream[^1], weights.LastNorm.Weight, weights.LastNorm.Bias, _normed);
+        _lastNorm.Forward(_tokens, _stream[^1], weights.LastNorm, _normed);
     }
 
     private void Backward(NetworkWeights weights, long* ids)
     {
         new Span<float>(_slope, _tokens * _config.NEmbd).Clear();
-        _lastNorm.Backward(_tokens, _stream[^1], _normedSlope, weights.LastNorm.Weight, weights.LastNorm.Bias, _slope);
+        _lastNorm.Backward(_tokens, _stream[^1], _normedSlope, weights.LastNorm, _slope);
         for (var layer = _config.NLayer - 1; layer >= 0; layer--)
         {
             if (_recomputes) _block.Forward(layer, weights.Blocks[layer], Kept(layer), _stream[layer], y: null);

@@ -7,22 +7,26 @@ namespace NanoGpt.Backpropagation;
 /// <returns>The memory; empty where the model has no such parameter, a bias.</returns>
 internal delegate Weight WeightSource(string name);
 
+/// <summary>The parameters of one layer: a matrix, or the scales of a layer norm, and a bias where there is one.</summary>
+internal readonly record struct LayerWeights(Weight Weight, Weight Bias)
+{
+    public static LayerWeights Of(WeightSource source, string name) => new(source(name + ".weight"), source(name + ".bias"));
+}
+
 /// <summary>The parameters of one block.</summary>
 internal sealed class BlockWeights(WeightSource source, int layer)
 {
-    public (Weight Weight, Weight Bias) AttentionNorm { get; } = Pair(source, $"h.{layer}.ln_1");
+    public LayerWeights AttentionNorm { get; } = LayerWeights.Of(source, $"h.{layer}.ln_1");
 
-    public (Weight Weight, Weight Bias) QueryKeyValue { get; } = Pair(source, $"h.{layer}.attn.c_attn");
+    public LayerWeights QueryKeyValue { get; } = LayerWeights.Of(source, $"h.{layer}.attn.c_attn");
 
-    public (Weight Weight, Weight Bias) AttentionProjection { get; } = Pair(source, $"h.{layer}.attn.c_proj");
+    public LayerWeights AttentionProjection { get; } = LayerWeights.Of(source, $"h.{layer}.attn.c_proj");
 
-    public (Weight Weight, Weight Bias) MlpNorm { get; } = Pair(source, $"h.{layer}.ln_2");
+    public LayerWeights MlpNorm { get; } = LayerWeights.Of(source, $"h.{layer}.ln_2");
 
-    public (Weight Weight, Weight Bias) MlpIn { get; } = Pair(source, $"h.{layer}.mlp.c_fc");
+    public LayerWeights MlpIn { get; } = LayerWeights.Of(source, $"h.{layer}.mlp.c_fc");
 
-    public (Weight Weight, Weight Bias) MlpProjection { get; } = Pair(source, $"h.{layer}.mlp.c_proj");
-
-    public static (Weight Weight, Weight Bias) Pair(WeightSource source, string name) => (source(name + ".weight"), source(name + ".bias"));
+    public LayerWeights MlpProjection { get; } = LayerWeights.Of(source, $"h.{layer}.mlp.c_proj");
 }
 
 /// <summary>All parameters of a network.</summary>
@@ -34,7 +38,7 @@ internal sealed class NetworkWeights(GPTConfig config, WeightSource source)
 
     public IReadOnlyList<BlockWeights> Blocks { get; } = [.. Enumerable.Range(0, config.NLayer).Select(layer => new BlockWeights(source, layer))];
 
-    public (Weight Weight, Weight Bias) LastNorm { get; } = BlockWeights.Pair(source, "ln_f");
+    public LayerWeights LastNorm { get; } = LayerWeights.Of(source, "ln_f");
 
     /// <summary>The output projection: the token embedding where the two are tied.</summary>
     public Weight Head { get; } = source(config.TieWordEmbeddings ? "wte.weight" : "lm_head.weight");

@@ -65,7 +65,7 @@ internal sealed unsafe class ManagedPass : IGradientPass
         var (ours, torchs) = (double.MaxValue, double.MaxValue);
         for (var i = 0; i < rounds; i++)
         {
-            ours = Math.Min(ours, Seconds(() => layer.Forward((int)x.size(0), Memory(x), new Weight(Memory(weight), null), default, Memory(y))));
+            ours = Math.Min(ours, Seconds(() => layer.Forward((int)x.size(0), Memory(x), new LayerWeights(new Weight(Memory(weight), null), default), Memory(y))));
             torchs = Math.Min(torchs, Seconds(() => F.linear(x, weight).Dispose()));
         }
 
