@@ -49,8 +49,8 @@ internal sealed unsafe class SimdGradientKernels<TSimd, TVector>(Kernels forward
     public override void LayerNormGradient(
         float* x, float* weight, float epsilon, float* slope, int length, float* inputGradient, float* weightGradient, float* biasGradient)
     {
-        var mean = Sum(x, length) / length;
-        var scale = 1f / MathF.Sqrt(SumOfSquares(x, length, mean) / length + epsilon);
+        var mean = SimdSums<TSimd, TVector>.Sum(x, length) / length;
+        var scale = 1f / MathF.Sqrt(SimdSums<TSimd, TVector>.SumOfSquares(x, length, mean) / length + epsilon);
         var (means, scales) = (TSimd.Create(mean), TSimd.Create(scale));
 
         var (sums, weightedSums) = (TSimd.Create(0f), TSimd.Create(0f));
@@ -210,33 +210,5 @@ internal sealed unsafe class SimdGradientKernels<TSimd, TVector>(Kernels forward
             var f = output[i] = MathF.Tanh(x[i]);
             slope[i] *= 1 - f * f;
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Sum(float* x, int length)
-    {
-        var sums = TSimd.Create(0f);
-        var i = 0;
-        for (; i <= length - TSimd.Width; i += TSimd.Width) sums = TSimd.Add(sums, TSimd.Load(x + i));
-        var sum = TSimd.Sum(sums);
-        for (; i < length; i++) sum += x[i];
-        return sum;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float SumOfSquares(float* x, int length, float mean)
-    {
-        var means = TSimd.Create(mean);
-        var sums = TSimd.Create(0f);
-        var i = 0;
-        for (; i <= length - TSimd.Width; i += TSimd.Width)
-        {
-            var d = TSimd.Subtract(TSimd.Load(x + i), means);
-            sums = TSimd.MultiplyAdd(d, d, sums);
-        }
-
-        var sum = TSimd.Sum(sums);
-        for (; i < length; i++) sum += (x[i] - mean) * (x[i] - mean);
-        return sum;
     }
 }

@@ -56,8 +56,8 @@ internal sealed unsafe class SimdKernels<TSimd, TVector, TShorts, TIntegers>(str
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void LayerNorm(float* x, float* weight, float* bias, float epsilon, int length, float* output)
     {
-        var mean = Sum(x, length) / length;
-        var variance = SumOfSquares(x, length, mean) / length;
+        var mean = SimdSums<TSimd, TVector>.Sum(x, length) / length;
+        var variance = SimdSums<TSimd, TVector>.SumOfSquares(x, length, mean) / length;
         var scale = 1f / MathF.Sqrt(variance + epsilon);
 
         var means = TSimd.Create(mean);
@@ -179,34 +179,6 @@ internal sealed unsafe class SimdKernels<TSimd, TVector, TShorts, TIntegers>(str
             var v = TSimd.Load(x + i);
             TSimd.Store(TSimd.Multiply(v, SimdMath<TSimd, TVector>.Sigmoid(v)), x + i);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Sum(float* x, int length)
-    {
-        var sums = TSimd.Create(0f);
-        var sum = 0f;
-        var i = 0;
-        for (; i <= length - TSimd.Width; i += TSimd.Width) sums = TSimd.Add(sums, TSimd.Load(x + i));
-        for (; i < length; i++) sum += x[i];
-        return sum + TSimd.Sum(sums);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float SumOfSquares(float* x, int length, float mean)
-    {
-        var means = TSimd.Create(mean);
-        var sums = TSimd.Create(0f);
-        var sum = 0f;
-        var i = 0;
-        for (; i <= length - TSimd.Width; i += TSimd.Width)
-        {
-            var d = TSimd.Subtract(TSimd.Load(x + i), means);
-            sums = TSimd.MultiplyAdd(d, d, sums);
-        }
-
-        for (; i < length; i++) sum += (x[i] - mean) * (x[i] - mean);
-        return sum + TSimd.Sum(sums);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
