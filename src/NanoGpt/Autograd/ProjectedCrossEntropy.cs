@@ -11,7 +11,9 @@ namespace NanoGpt.Autograd;
 /// <summary>Mean cross entropy of <c>hidden @ weight^T</c>, with its gradients computed along the way.</summary>
 internal sealed class ProjectedCrossEntropy : autograd.SingleTensorFunction<ProjectedCrossEntropy>
 {
-    private const int LogitsAtATime = 1 << 24; // 64 MB of float32: large enough for full speed of the products
+    /// <summary>How many logits exist at a time: 64 MB of float32, large enough for full speed of the products.</summary>
+    public const int LogitsAtATime = 1 << 24;
+
     private const int Ignored = -1;
 
     public override string Name => nameof(ProjectedCrossEntropy);

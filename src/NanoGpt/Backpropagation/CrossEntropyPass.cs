@@ -8,7 +8,9 @@ namespace NanoGpt.Backpropagation;
 /// <summary>Projection to the vocabulary, softmax, and the mean cross entropy.</summary>
 internal sealed unsafe class CrossEntropyPass : IDisposable
 {
-    private const int LogitsAtATime = 1 << 24; // 64 MB
+    /// <summary>How many logits exist at a time: 64 MB.</summary>
+    public const int LogitsAtATime = 1 << 24;
+
     private const int Ignored = -1;
 
     // About how many operations a logit takes.

@@ -36,15 +36,23 @@ internal sealed unsafe class NetworkPass : IDisposable
     public NetworkPass(GPTConfig config, int sequences, int length, bool recomputes = false, GradientKernels? kernels = null, int threads = 0)
     {
         (_config, _length, _tokens, _recomputes) = (config, length, sequences * length, recomputes);
-        _bench = new Workbench(kernels ?? GradientKernels.Best, threads);
-        _embedding = new EmbeddingPass(_bench, config);
-        _lastNorm = new LayerNormPass(_bench, config.NEmbd, (float)config.LayerNormEpsilon);
-        _block = new BlockPass(_bench, config, sequences, length);
-        _loss = new CrossEntropyPass(_bench, config, _tokens);
-
         var stream = (long)_tokens * config.NEmbd;
         var keptBlocks = recomputes ? 1 : config.NLayer;
         _room = new FloatArena((config.NLayer + 1 + 3) * FloatArena.SizeOf(stream) + keptBlocks * BlockValues.Size(_tokens, config));
+        _bench = new Workbench(kernels ?? GradientKernels.Best, threads);
+        _embedding = new EmbeddingPass(_bench, config);
+        _lastNorm = new LayerNormPass(_bench, config.NEmbd, (float)config.LayerNormEpsilon);
+        try
+        {
+            _block = new BlockPass(_bench, config, sequences, length);
+            _loss = new CrossEntropyPass(_bench, config, _tokens);
+        }
+        catch (OutOfMemoryException)
+        {
+            _bench.Dispose(); // threads, which nobody else would end
+            throw;
+        }
+
         _stream = new float*[config.NLayer + 1];
         for (var i = 0; i < _stream.Length; i++) _stream[i] = _room.Take(stream);
         _normed = _room.Take(stream);

@@ -8,14 +8,17 @@ namespace NanoGpt.Native;
 /// <summary>Devices by the names that users type: <c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>, <c>mps</c>.</summary>
 internal static class TorchDevice
 {
+    /// <summary>The CPU's name.</summary>
+    public const string Cpu = "cpu";
+
     /// <summary>Whether <paramref name="name"/> is the CPU. Does not load libtorch.</summary>
-    public static bool IsCpu(string name) => name == "cpu";
+    public static bool IsCpu(string name) => name == Cpu;
 
     /// <summary>CUDA if this machine has it, else MPS, else the CPU. Loads libtorch.</summary>
     public static string Best()
     {
         Libtorch.EnsureLoaded();
-        return cuda.is_available() ? "cuda" : mps_is_available() ? "mps" : "cpu";
+        return cuda.is_available() ? "cuda" : mps_is_available() ? "mps" : Cpu;
     }
 
     /// <summary>The device of that name. Loads libtorch.</summary>

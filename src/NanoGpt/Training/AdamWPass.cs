@@ -4,6 +4,7 @@
 
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using NanoGpt.Native;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
@@ -11,9 +12,6 @@ namespace NanoGpt.Training;
 /// <summary>The arithmetic of AdamW over float32 memory.</summary>
 internal sealed unsafe class AdamWPass
 {
-    /// <summary>The longest parameter: TorchSharp gives memory out as spans of bytes.</summary>
-    public const long MaxElements = int.MaxValue / sizeof(float);
-
     private const int ChunkSize = 1 << 16;
 
     private readonly AdamWSlot[] _slots;
@@ -150,12 +148,12 @@ internal sealed unsafe class AdamWPass
     private static nint Memory(Tensor tensor, string name)
     {
         if (tensor.dtype != ScalarType.Float32) throw new InvalidOperationException($"'{name}': a gradient in {tensor.dtype}, not Float32");
-        fixed (byte* first = tensor.bytes) return (nint)first; // libtorch's memory: the garbage collector never moves it
+        return (nint)TensorMemory.Of(tensor);
     }
 
     private static IEnumerable<(int Slot, int Offset, int Count)> Chunks(int slot, long length)
     {
-        for (var offset = 0L; offset < length && length <= MaxElements; offset += ChunkSize)
+        for (var offset = 0L; offset < length && length <= TensorMemory.MaxElements; offset += ChunkSize)
             yield return (slot, (int)offset, (int)Math.Min(ChunkSize, length - offset));
     }
 

@@ -2,6 +2,7 @@
 // Knows parameters and their moments; not the schedule, not checkpoints. The arithmetic is in AdamWPass.cs (float32 on the
 // CPU, one pass over memory) and TorchAdamW.cs (everything else).
 
+using NanoGpt.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -148,7 +149,7 @@ internal sealed class FusedAdamW : IDisposable
     private static AdamWBackend Choose(AdamWBackend wanted, AdamWSlot[] slots)
     {
         var passFits = slots.All(s => s.Parameter is { dtype: ScalarType.Float32, device_type: DeviceType.CPU }
-            && s.Parameter.is_contiguous() && s.Parameter.numel() <= AdamWPass.MaxElements);
+            && s.Parameter.is_contiguous() && s.Parameter.numel() <= TensorMemory.MaxElements);
         var fusedFits = slots.Select(s => (s.Parameter.dtype, s.Parameter.device_type, s.Parameter.device_index)).Distinct().Count() <= 1;
         return wanted switch
         {

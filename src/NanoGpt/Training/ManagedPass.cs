@@ -4,6 +4,7 @@
 using System.Diagnostics;
 using System.Runtime.Intrinsics.X86;
 using NanoGpt.Backpropagation;
+using NanoGpt.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -14,8 +15,6 @@ namespace NanoGpt.Training;
 /// <summary>Computes a network's gradients in plain C# and puts them where autograd would.</summary>
 internal sealed unsafe class ManagedPass : IGradientPass
 {
-    private const long MaxElements = int.MaxValue / sizeof(float); // TorchSharp gives memory out as spans of bytes
-
     private readonly (Parameter Parameter, Tensor Gradient)[] _parameters;
     private readonly NetworkWeights _weights;
     private readonly NetworkPass _pass;
@@ -26,21 +25,21 @@ internal sealed unsafe class ManagedPass : IGradientPass
     {
         using var scope = NewDisposeScope();
         var found = network.named_parameters().Select(p => (p.name, p.parameter, Gradient: empty_like(p.parameter, requires_grad: false))).ToList();
-        _parameters = [.. found.Select(p => (p.parameter, p.Gradient.DetachFromDisposeScope()))];
-        var memory = found.ToDictionary(p => p.name, p => new Weight(Memory(p.parameter), Memory(p.Gradient)));
+        var memory = found.ToDictionary(p => p.name, p => new Weight(TensorMemory.Of(p.parameter), TensorMemory.Of(p.Gradient)));
         _weights = new NetworkWeights(network.Config, name => memory.GetValueOrDefault(name));
         _pass = new NetworkPass(network.Config, options.BatchSize, options.BlockSize!.Value, options.GradientCheckpointing, threads: get_num_threads());
+        _parameters = [.. found.Select(p => (p.parameter, p.Gradient.DetachFromDisposeScope()))]; // last: nothing is left of a pass that had no room
     }
 
-    /// <summary>Whether a model can be computed so: in float32, nothing dropped.</summary>
+    /// <summary>Whether a run can be computed so: on the CPU, nothing dropped.</summary>
     public static bool Fits(GPTConfig config, TrainerOptions options) =>
-        options is { Speed.ManagedPass: true, Dtype: null or Dtype.Float32 }
+        options is { Speed.ManagedPass: true, Device: null or TorchDevice.Cpu }
         && config is { EmbeddingDropout: 0, AttentionDropout: 0, ResidualDropout: 0 };
 
-    /// <summary>Whether a network lies so that it can be computed so: on the CPU, all of it trained.</summary>
+    /// <summary>Whether a network can be computed so: in float32 on the CPU, all of it trained.</summary>
     public static bool Fits(GPTModel network) =>
         network.ProductType is null
-        && network.parameters().All(p => p is { dtype: ScalarType.Float32, device_type: DeviceType.CPU, requires_grad: true } && p.is_contiguous() && p.numel() <= MaxElements);
+        && network.parameters().All(p => p is { dtype: ScalarType.Float32, device_type: DeviceType.CPU, requires_grad: true } && p.is_contiguous() && p.numel() <= TensorMemory.MaxElements);
 
     /// <summary>Whether libtorch's products, as they are set up now, are so fast that nothing is gained.</summary>
     /// <param name="rows">Tokens in a micro batch.</param>
@@ -65,7 +64,7 @@ internal sealed unsafe class ManagedPass : IGradientPass
         var (ours, torchs) = (double.MaxValue, double.MaxValue);
         for (var i = 0; i < rounds; i++)
         {
-            ours = Math.Min(ours, Seconds(() => layer.Forward((int)x.size(0), Memory(x), new LayerWeights(new Weight(Memory(weight), null), default), Memory(y))));
+            ours = Math.Min(ours, Seconds(() => layer.Forward((int)x.size(0), TensorMemory.Of(x), new LayerWeights(new Weight(TensorMemory.Of(weight), null), default), TensorMemory.Of(y))));
             torchs = Math.Min(torchs, Seconds(() => F.linear(x, weight).Dispose()));
         }
 
@@ -99,10 +98,5 @@ internal sealed unsafe class ManagedPass : IGradientPass
         var start = Stopwatch.GetTimestamp();
         work();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
-
-    private static float* Memory(Tensor tensor)
-    {
-        fixed (byte* first = tensor.bytes) return (float*)first; // libtorch's memory: the garbage collector never moves it
     }
 }

@@ -2,14 +2,14 @@
 // looks unwise is said. Computes from numbers alone; knows no tensor.
 
 using System.Globalization;
+using NanoGpt.Autograd;
+using NanoGpt.Backpropagation;
 
 namespace NanoGpt.Training;
 
 /// <summary>Checks a run before it begins.</summary>
 internal static class Preflight
 {
-    private const long LogitsAtATime = 1 << 24; // as both ways to the loss have them
-
     /// <summary>Bytes that training needs at its peak: weights, gradients, two moments, and activations of one micro batch.</summary>
     /// <param name="config">The model.</param>
     /// <param name="options">With their nulls filled in.</param>
@@ -22,11 +22,12 @@ internal static class Preflight
         // Kept for the way back, for each token of a block: by autograd the inputs of 2 layer norms, of 4 matrices, q, k, v, the
         // attention's output, both residual sums, and the MLP before and after its nonlinearity; by ourselves less, as layer
         // norms and the nonlinearity are computed again.
-        var isManaged = ManagedPass.Fits(config, options);
+        var isManaged = ManagedPass.Fits(config, options) && options.Dtype is null or Dtype.Float32;
         var perBlock = isManaged ? 6 * c + config.InnerSize : 12 * c + 2L * config.InnerSize;
         var blocks = options.GradientCheckpointing ? config.NLayer * c + perBlock : config.NLayer * perBlock;
         var logits = tokens * config.VocabSize;
-        if (isManaged || (options.Speed.ChunkedLoss && options.Dtype != Dtype.Float16)) logits = Math.Min(logits, LogitsAtATime);
+        if (isManaged) logits = Math.Min(logits, CrossEntropyPass.LogitsAtATime);
+        else if (options.Speed.ChunkedLoss && options.Dtype != Dtype.Float16) logits = Math.Min(logits, ProjectedCrossEntropy.LogitsAtATime);
         var copiesOfLogits = isManaged ? 1 : 3; // logits, log-probabilities, their gradient
         return floatSize * (4 * parameters + tokens * (blocks + 2 * c) + copiesOfLogits * logits);
     }

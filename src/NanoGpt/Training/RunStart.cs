@@ -26,7 +26,7 @@ internal static class RunStart
         var network = gpt.Network;
         var device = DeviceOf(network);
         var given = options;
-        options = Complete(options, network.Config, device.type);
+        options = Complete(options, network.Config, device.type) with { Device = device.ToString() };
         Preflight.Check(options, network.Config, data);
 
         var voice = new RunVoice(progress, log);

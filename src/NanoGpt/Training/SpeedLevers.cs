@@ -21,21 +21,27 @@ internal sealed class SpeedLevers : IDisposable
         _before = (network.ProductType, network.RecomputesBlocks);
         network.ProductType = productType;
         network.RecomputesBlocks = options.GradientCheckpointing;
-
-        var isCpu = device.type == DeviceType.CPU;
-        var rows = (long)options.BatchSize * options.BlockSize!.Value;
-        if (isCpu && options.Speed.OneDnnProducts && productType is null && wasManaged != true)
-            _oneDnn = ChooseOneDnn(wasOneDnn, rows, network.Config.NEmbd);
-        if (wasManaged != false && ManagedPass.Fits(network.Config, options) && ManagedPass.Fits(network) && (wasManaged == true || !ManagedPass.IsSlower(rows, network.Config.NEmbd)))
+        try
         {
-            _oneDnn?.Dispose();
-            _oneDnn = null;
-            Pass = new ManagedPass(network, options);
-            return;
-        }
+            var isCpu = device.type == DeviceType.CPU;
+            var rows = (long)options.BatchSize * options.BlockSize!.Value;
+            if (isCpu && options.Speed.OneDnnProducts && productType is null) _oneDnn = ChooseOneDnn(wasOneDnn, rows, network.Config.NEmbd);
+            if (ManagedPass.Fits(network.Config, options) && ManagedPass.Fits(network) && (wasManaged ?? !ManagedPass.IsSlower(rows, network.Config.NEmbd)))
+            {
+                _oneDnn?.Dispose(); // it has been measured against
+                _oneDnn = null;
+                Pass = new ManagedPass(network, options);
+                return;
+            }
 
-        if (isCpu && options.Speed.KeepMemory) _heap = GlibcHeap.Keep();
-        Pass = new AutogradPass(network, options, device);
+            if (isCpu && options.Speed.KeepMemory) _heap = GlibcHeap.Keep();
+            Pass = new AutogradPass(network, options, device);
+        }
+        catch
+        {
+            PutBack();
+            throw;
+        }
     }
 
     /// <summary>How loss and gradients are computed.</summary>
@@ -62,6 +68,11 @@ internal sealed class SpeedLevers : IDisposable
     public void Dispose()
     {
         Pass.Dispose();
+        PutBack();
+    }
+
+    private void PutBack()
+    {
         (_network.ProductType, _network.RecomputesBlocks) = _before;
         _oneDnn?.Dispose();
         _heap?.Dispose();

@@ -100,8 +100,8 @@ public sealed class EndOfRunTests : IDisposable
         Assert.Equal(0, result.Iterations);
         Assert.Null(result.Checkpoint); // nothing was done that could be lost
 
-        var slow = new NanoGptBatches { OnStep = _ => Thread.Sleep(30) };
-        result = new Trainer(gpt, Options() with { MaxSeconds = 0.05, MaxIters = 1000 }).TrainOn(slow, null, Token);
+        var slow = new NanoGptBatches { OnStep = _ => Thread.Sleep(300) };
+        result = new Trainer(gpt, Options() with { MaxSeconds = 0.5, MaxIters = 1000 }).TrainOn(slow, null, Token);
         Assert.Equal(TrainingEnd.OutOfTime, result.End);
         Assert.InRange(result.Iterations, 1, 3);
         Assert.NotNull(result.Checkpoint);

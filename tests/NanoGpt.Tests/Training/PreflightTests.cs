@@ -54,6 +54,8 @@ public sealed class PreflightTests : IDisposable
         Assert.Equal(Of(plain), Of(chunked with { Dtype = Dtype.Float16 })); // whose loss is scaled and so not computed in parts
         Assert.InRange(Of(chunked) / (double)Of(chunked with { GradientCheckpointing = true }), 3, 4);
         Assert.InRange(Of(chunked) / (double)Of(plain with { Speed = new() }), 1.5, 1.8); // which computes again what is quickly computed
+        Assert.Equal(Of(chunked), Of(plain with { Speed = new(), Device = "mps" })); // where autograd does it
+        Assert.Equal(Of(chunked), Of(plain with { Speed = new(), Dtype = Dtype.BFloat16 }));
     }
 
     [Fact]
@@ -93,11 +95,12 @@ public sealed class PreflightTests : IDisposable
     {
         // 2^30 tokens of 2^16 inner values of 4 bytes: more than an address can say, so no machine promises it.
         using var gpt = NanoGptRun.NewModel(Config with { NLayer = 1, NInner = 1 << 16 });
-        var options = new TrainerOptions { OutDir = _folder.File("out"), BatchSize = 1 << 25, BlockSize = 32 };
+        var options = new TrainerOptions { OutDir = _folder.File("out"), BatchSize = 1 << 25, BlockSize = 32, GradientCheckpointing = true };
 
         var error = Assert.Throws<BackendException>(() => new Trainer(gpt, options).TrainOn(new NanoGptBatches(), null, TestContext.Current.CancellationToken));
 
         Assert.Contains("Memory ran out at iteration 0 with batch_size 33554432 and block_size 32: such a step needs about", error.Message, StringComparison.Ordinal);
+        Assert.False(gpt.Network.RecomputesBlocks); // as it was
     }
 
     [Fact]
