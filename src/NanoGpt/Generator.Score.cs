@@ -65,7 +65,7 @@ public sealed partial class Generator
         void ScoreNext(int position, ReadOnlySpan<float> logits)
         {
             var id = window[position + 1];
-            scores.Span[position + 1] = new TokenLogProbability(id, logits[id] - LogProbabilities.LogSumExp(logits, engine.Kernels));
+            scores.Span[position + 1] = new TokenLogProbability(id, logits[id] - LogProbabilities.LogSumExp(logits, engine.Kernels.Rows));
         }
     }
 }

@@ -22,7 +22,7 @@ internal static class Generate
         {
             var start = Stopwatch.GetTimestamp();
             var model = InferenceModel.Create(weights, precision, threads: threads);
-            Console.WriteLine($"packed {precision}: {model.WeightBytes / 1e6:F0} MB in {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms ({model.Kernels.Name}, {model.Threads} threads)");
+            Console.WriteLine($"packed {precision}: {model.WeightBytes / 1e6:F0} MB in {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms ({model.Kernels.Rows.Name}, {model.Threads} threads)");
             return model;
         }).ToArray();
 

@@ -6,7 +6,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Benchmarks;
 

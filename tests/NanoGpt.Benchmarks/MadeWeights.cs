@@ -1,7 +1,7 @@
 // Weights of any shape, made in memory: stand-ins for a trained model that no registry here has.
 
 using NanoGpt.Formats;
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Benchmarks;
 

@@ -2,8 +2,8 @@
 
 using System.Diagnostics;
 using NanoGpt.Backpropagation;
-using NanoGpt.Inference;
 using NanoGpt.Native;
+using NanoGpt.Numerics;
 using static TorchSharp.torch;
 
 namespace NanoGpt.Benchmarks;

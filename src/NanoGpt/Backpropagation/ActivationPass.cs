@@ -18,7 +18,7 @@ internal sealed unsafe class ActivationPass(Workbench bench, ActivationFunction 
     public void Forward(int rows, float* x, float* y) => ForPieces(rows, (start, length) =>
     {
         new Span<float>(x + start, length).CopyTo(new Span<float>(y + start, length));
-        bench.Kernels.Forward.Activate(function, y + start, length);
+        bench.Kernels.Rows.Activate(function, y + start, length);
     });
 
     /// <summary>y = function(x) once more, and slope, the gradient by y, becomes that by x.</summary>

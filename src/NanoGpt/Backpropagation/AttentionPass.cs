@@ -1,7 +1,7 @@
 // Causal self-attention of all heads, and its gradient. Scores exist for some rows of one head at a time, on the way back
 // too, where they are computed again: memory grows with the length of a sequence, not with its square.
 
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Backpropagation;
 
@@ -96,7 +96,7 @@ internal sealed unsafe class AttentionPass : IDisposable
         for (var row = 0; row < rows; row++)
         {
             var seen = first + row + 1;
-            _bench.Kernels.Forward.Softmax(scores.At(row, 0), seen, scale);
+            _bench.Kernels.Rows.Softmax(scores.At(row, 0), seen, scale);
             new Span<float>(scores.At(row, seen), scores.Columns - seen).Clear();
         }
 

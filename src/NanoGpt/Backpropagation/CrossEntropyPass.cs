@@ -1,7 +1,7 @@
 // The loss from the last hidden state, and its gradients. Logits - tokens times vocabulary, the largest matrix of a step -
 // exist for some tokens at a time.
 
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Backpropagation;
 
@@ -71,7 +71,7 @@ internal sealed unsafe class CrossEntropyPass : IDisposable
         {
             var values = logits.At(row, 0);
             var isCounted = targets[row] != Ignored;
-            var sum = _bench.Kernels.Forward.LogSumExp(values, logits.Columns);
+            var sum = _bench.Kernels.Rows.LogSumExp(values, logits.Columns);
             _losses[first + row] = isCounted ? (double)sum - values[targets[row]] : 0;
             if (share is not { } factor) continue;
             if (!isCounted)

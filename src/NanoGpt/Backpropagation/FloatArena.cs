@@ -1,6 +1,6 @@
 // One piece of memory, given out in parts that begin and end with whole vectors.
 
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Backpropagation;
 
@@ -12,7 +12,7 @@ internal sealed unsafe class FloatArena(long count) : IDisposable
     private long _taken;
 
     /// <summary>Floats that a part really takes.</summary>
-    public static long SizeOf(long floats) => (floats + Kernels.RowAlignment - 1) / Kernels.RowAlignment * Kernels.RowAlignment;
+    public static long SizeOf(long floats) => (floats + RowKernels.RowAlignment - 1) / RowKernels.RowAlignment * RowKernels.RowAlignment;
 
     /// <summary>The next part.</summary>
     public float* Take(long floats)

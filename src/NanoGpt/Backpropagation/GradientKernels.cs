@@ -1,10 +1,10 @@
 // The arithmetic of gradients behind one abstract class, so that the instruction set is chosen once, by what the processor
-// has, and tests can choose each. Beside Inference/Kernels.cs, which has the arithmetic of the way forward. Knows rows of
+// has, and tests can choose each. Beside Numerics/RowKernels.cs, which has the arithmetic of the way forward. Knows rows of
 // numbers, no model.
 
 using System.Numerics;
 using System.Runtime.Intrinsics;
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Backpropagation;
 
@@ -18,7 +18,7 @@ internal abstract unsafe class GradientKernels
     public static GradientKernels Best => Supported[0];
 
     /// <summary>The same vectors' arithmetic of the way forward.</summary>
-    public abstract Kernels Forward { get; }
+    public abstract RowKernels Rows { get; }
 
     /// <summary>Matrix products on the same vectors.</summary>
     public abstract MatrixProduct CreateProduct(WorkerTeam team);
@@ -66,11 +66,9 @@ internal abstract unsafe class GradientKernels
     private static List<GradientKernels> FindSupported()
     {
         var supported = new List<GradientKernels>();
-        if (Simd512.IsSupported) supported.Add(new SimdGradientKernels<Simd512, Vector512<float>>(KernelsNamed("AVX-512")));
-        if (Simd256.IsSupported) supported.Add(new SimdGradientKernels<Simd256, Vector256<float>>(KernelsNamed("AVX2")));
-        supported.Add(new SimdGradientKernels<SimdPortable, Vector<float>>(KernelsNamed("portable")));
+        if (Simd512.IsSupported) supported.Add(new SimdGradientKernels<Simd512, Vector512<float>>(RowKernels.Named("AVX-512")));
+        if (Simd256.IsSupported) supported.Add(new SimdGradientKernels<Simd256, Vector256<float>>(RowKernels.Named("AVX2")));
+        supported.Add(new SimdGradientKernels<SimdPortable, Vector<float>>(RowKernels.Named("portable")));
         return supported;
-
-        static Kernels KernelsNamed(string name) => Kernels.Supported.Single(kernels => kernels.Name == name);
     }
 }

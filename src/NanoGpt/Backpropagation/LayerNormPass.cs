@@ -16,7 +16,7 @@ internal sealed unsafe class LayerNormPass(Workbench bench, int width, float eps
         bench.ForRows(rows, Work * width, (first, count, _) =>
         {
             for (var row = first; row < first + count; row++)
-                bench.Kernels.Forward.LayerNorm(x + (nint)row * width, weights.Weight.Value, weights.Bias.Value, epsilon, width, y + (nint)row * width);
+                bench.Kernels.Rows.LayerNorm(x + (nint)row * width, weights.Weight.Value, weights.Bias.Value, epsilon, width, y + (nint)row * width);
         });
 
     /// <summary>The gradients by weight and bias; that by x is added to <paramref name="inputGradient"/>.</summary>

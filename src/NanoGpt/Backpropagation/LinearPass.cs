@@ -1,5 +1,7 @@
 // A linear layer, y = x W^T + b, and its gradients: three matrix products.
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Backpropagation;
 
 /// <summary>Products with a weight that lies as (out, in).</summary>

@@ -1,17 +1,17 @@
 // The gradient kernels, written once over ISimd.
 
 using System.Runtime.CompilerServices;
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Backpropagation;
 
 /// <summary>The arithmetic of gradients on vectors of one kind.</summary>
-/// <param name="forward">That of the way forward.</param>
-internal sealed unsafe class SimdGradientKernels<TSimd, TVector>(Kernels forward) : GradientKernels
+/// <param name="rows">The same vectors' arithmetic of rows.</param>
+internal sealed unsafe class SimdGradientKernels<TSimd, TVector>(RowKernels rows) : GradientKernels
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    public override Kernels Forward => forward;
+    public override RowKernels Rows => rows;
 
     public override MatrixProduct CreateProduct(WorkerTeam team) => new SimdMatrixProduct<TSimd, TVector>(team);
 

@@ -1,6 +1,6 @@
 // What all layers work with: threads, arithmetic, and sums over tokens that come out the same whatever the number of threads.
 
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Backpropagation;
 

@@ -112,7 +112,7 @@ internal sealed class BeamSearch : IDisposable
     private IEnumerable<Continuation> Continuations(Beam beam)
     {
         var logits = beam.Session.Logits[.._plan.UsableIds];
-        var total = LogProbabilities.LogSumExp(logits, beam.Session.Model.Kernels);
+        var total = LogProbabilities.LogSumExp(logits, beam.Session.Model.Kernels.Rows);
         for (var id = 0; id < logits.Length; id++) _scores[id] = (float)(logits[id] - total);
         _plan.Rules.Apply(_scores, beam.Ids, _prompt.Count);
         return LogProbabilities.Top(_scores, 2 * _plan.Options.Beams, logSumExp: 0)
@@ -156,7 +156,7 @@ internal sealed class BeamSearch : IDisposable
         if (_plan.Options.LogProbabilities is { } count)
         {
             var logits = next.Beam.Session.Logits[.._plan.UsableIds];
-            var total = LogProbabilities.LogSumExp(logits, next.Beam.Session.Model.Kernels);
+            var total = LogProbabilities.LogSumExp(logits, next.Beam.Session.Model.Kernels.Rows);
             token = token with { LogProbability = logits[next.Id] - total, Top = LogProbabilities.Top(logits, count, total) };
         }
 

@@ -59,7 +59,7 @@ internal sealed class TextSequence
     private GeneratedToken AddProbabilities(GeneratedToken token, ReadOnlySpan<float> logits)
     {
         if (_plan.Options.LogProbabilities is not { } count) return token;
-        var total = LogProbabilities.LogSumExp(logits, Session.Model.Kernels);
+        var total = LogProbabilities.LogSumExp(logits, Session.Model.Kernels.Rows);
         return token with
         {
             LogProbability = logits[token.Id] - total,

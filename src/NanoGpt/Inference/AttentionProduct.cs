@@ -1,5 +1,7 @@
 // softmax(q k^T) v for all new rows of a batch, shared among the threads by sequence, head and block of rows.
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>Causal attention over key-value caches. Holds the loop's arguments, so serves one pass at a time.</summary>
@@ -12,7 +14,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
     private readonly record struct Block(KeyValueCache Cache, int FirstRow, int Rows, int FirstPosition, bool IsAlone);
 
     private readonly GPTConfig _config;
-    private readonly Kernels _kernels;
+    private readonly PanelKernels _kernels;
     private readonly WorkerTeam _team;
     private readonly Action<int, int> _attend;
     private readonly Action<int, int> _store;
@@ -25,7 +27,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
     private float _scale;
     private long _work;
 
-    public AttentionProduct(GPTConfig config, Kernels kernels, WorkerTeam team)
+    public AttentionProduct(GPTConfig config, PanelKernels kernels, WorkerTeam team)
     {
         (_config, _kernels, _team) = (config, kernels, team);
         (_attend, _store) = (Attend, StoreHead);
@@ -105,7 +107,7 @@ internal sealed unsafe class AttentionProduct : IDisposable
         for (var row = 0; row < block.Rows; row++)
         {
             var visible = block.FirstPosition + row + 1;
-            _kernels.Softmax(score[row], visible, _scale);
+            _kernels.Rows.Softmax(score[row], visible, _scale);
             new Span<float>(score[row] + visible, 2 * pairs - visible).Clear();
         }
 

@@ -1,6 +1,7 @@
 // All weights of one model as the engine multiplies by them. Knows how they are stored, not what is done with them.
 
 using NanoGpt.Formats;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 
@@ -52,7 +53,7 @@ internal sealed unsafe class EngineWeights : IDisposable
         NativeBuffer Vector(string name)
         {
             var tensor = source[name];
-            var buffer = Own(NativeBuffer.OfFloats(tensor.ElementCount + Kernels.RowAlignment));
+            var buffer = Own(NativeBuffer.OfFloats(tensor.ElementCount + RowKernels.RowAlignment));
             tensor.CopyTo(buffer.Floats);
             return buffer;
         }

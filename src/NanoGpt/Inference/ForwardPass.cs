@@ -1,6 +1,8 @@
 // The way of some tokens through the network: the managed engine's twin of GPTModel.cs. One instance holds the memory for
 // the rows in between and serves one pass at a time. The rows of all sequences lie one under the other: (R, C).
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>Gets the logits of one position. The span is valid during the call only.</summary>
@@ -26,7 +28,7 @@ internal sealed unsafe class ForwardPass : IDisposable
 
     private readonly GPTConfig _config;
     private readonly EngineWeights _weights;
-    private readonly Kernels _kernels;
+    private readonly PanelKernels _kernels;
     private readonly WorkerTeam _team;
     private readonly PackingScratch[] _scratch;
     private readonly LinearProduct _linear;
@@ -47,7 +49,7 @@ internal sealed unsafe class ForwardPass : IDisposable
     private Norm _norm = null!;
     private int _layer;
 
-    public ForwardPass(GPTConfig config, EngineWeights weights, Kernels kernels, WorkerTeam team)
+    public ForwardPass(GPTConfig config, EngineWeights weights, PanelKernels kernels, WorkerTeam team)
     {
         (_config, _weights, _kernels, _team) = (config, weights, kernels, team);
         _scratch = Enumerable.Range(0, _team.Size).Select(_ => new PackingScratch()).ToArray();
@@ -139,8 +141,8 @@ internal sealed unsafe class ForwardPass : IDisposable
 
     private void NormalizeRow(int row, int worker)
     {
-        _kernels.Add(_residual[row], _branch[row], _config.NEmbd);
-        _kernels.LayerNorm(
+        _kernels.Rows.Add(_residual[row], _branch[row], _config.NEmbd);
+        _kernels.Rows.LayerNorm(
             _residual[row], _norm.Weight.Floats, _norm.Bias is null ? null : _norm.Bias.Floats, (float)_config.LayerNormEpsilon,
             _config.NEmbd, _normal[row]);
     }

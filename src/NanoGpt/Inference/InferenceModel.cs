@@ -2,6 +2,7 @@
 // options are Generator's.
 
 using NanoGpt.Formats;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 
@@ -17,7 +18,7 @@ internal sealed class InferenceModel : IDisposable
     private BackgroundPacking? _packing;
     private bool _isDisposed;
 
-    private InferenceModel(GPTWeights source, Dtype precision, Kernels kernels, int threads, Packing packing)
+    private InferenceModel(GPTWeights source, Dtype precision, PanelKernels kernels, int threads, Packing packing)
     {
         Config = source.Config;
         Precision = precision;
@@ -48,7 +49,7 @@ internal sealed class InferenceModel : IDisposable
     public int Threads => _team.Size;
 
     /// <summary>The arithmetic in use.</summary>
-    public Kernels Kernels { get; }
+    public PanelKernels Kernels { get; }
 
     /// <summary>Bytes of weights, when all are packed.</summary>
     public long WeightBytes => _weights.Bytes;
@@ -60,19 +61,19 @@ internal sealed class InferenceModel : IDisposable
     /// <param name="threads">Threads that share a pass; 0 for as many as there are processors.</param>
     /// <exception cref="ModelFormatException">A weight is missing or does not fit the config.</exception>
     public static InferenceModel Create(
-        GPTWeights weights, Dtype precision = Dtype.Float32, Kernels? kernels = null, int threads = 0)
+        GPTWeights weights, Dtype precision = Dtype.Float32, PanelKernels? kernels = null, int threads = 0)
     {
         weights.Config.Validate();
-        return new InferenceModel(weights, precision, kernels ?? Kernels.Best, threads, Packing.AtOnce);
+        return new InferenceModel(weights, precision, kernels ?? PanelKernels.Best, threads, Packing.AtOnce);
     }
 
     /// <summary>As <see cref="Create"/>, but ready at once: packs while it is used, and needs <paramref name="weights"/> until <see cref="LetGoOfSource"/> or Dispose.</summary>
     /// <inheritdoc cref="Create"/>
     public static InferenceModel Open(
-        GPTWeights weights, Dtype precision = Dtype.Float32, Kernels? kernels = null, int threads = 0, Packing packing = Packing.InBackground)
+        GPTWeights weights, Dtype precision = Dtype.Float32, PanelKernels? kernels = null, int threads = 0, Packing packing = Packing.InBackground)
     {
         weights.Config.Validate();
-        return new InferenceModel(weights, precision, kernels ?? Kernels.Best, threads, packing);
+        return new InferenceModel(weights, precision, kernels ?? PanelKernels.Best, threads, packing);
     }
 
     /// <summary>Packs what is left, and waits for the pass under way, which may still read the source.</summary>

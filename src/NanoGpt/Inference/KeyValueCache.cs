@@ -1,6 +1,8 @@
 // The keys and values of the positions a session has been through, head by head, in the panels that the kernels multiply
 // by: scores are a product with the keys, outputs a product with the values.
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>Keys and values of one sequence. Grows by doubling up to the context length.</summary>

@@ -1,5 +1,7 @@
 // output = activation(input W^T + bias) for all rows of a batch, shared among the threads by panels of outputs.
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>Applies linear layers. Holds the loop's arguments, so serves one pass at a time.</summary>
@@ -20,7 +22,7 @@ internal sealed unsafe class LinearProduct : IDisposable
     private const int RoundsOfManyRows = 32;
     private const int RoundsOfFewRows = 8;
 
-    private readonly Kernels _kernels;
+    private readonly PanelKernels _kernels;
     private readonly WorkerTeam _team;
     private readonly Action<int, int> _multiplyPanels;
     private readonly Action<int, int> _quantizeRow;
@@ -37,7 +39,7 @@ internal sealed unsafe class LinearProduct : IDisposable
     /// <param name="kernels">The arithmetic.</param>
     /// <param name="team">The threads.</param>
     /// <param name="scratch">For each thread, where panels of a matrix that is not packed are packed for the moment.</param>
-    public LinearProduct(Kernels kernels, WorkerTeam team, PackingScratch[] scratch)
+    public LinearProduct(PanelKernels kernels, WorkerTeam team, PackingScratch[] scratch)
     {
         (_kernels, _team, _scratch) = (kernels, team, scratch);
         (_multiplyPanels, _quantizeRow) = (MultiplyPanels, QuantizeRow);
@@ -82,7 +84,7 @@ internal sealed unsafe class LinearProduct : IDisposable
         else PackAndMultiply(first, count, column, _scratch[worker]);
 
         if (_activation is not { } function) return;
-        for (var row = 0; row < _rowCount; row++) _kernels.Activate(function, _output[row] + column, width);
+        for (var row = 0; row < _rowCount; row++) _kernels.Rows.Activate(function, _output[row] + column, width);
     }
 
     /// <summary>The first passes after loading: the weights still lie in the file, and are packed a few panels at a time.</summary>

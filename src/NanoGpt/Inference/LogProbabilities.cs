@@ -1,12 +1,14 @@
 // Logits to log-probabilities, for the few tokens that are asked for.
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>Log-probabilities of a model's own distribution.</summary>
 internal static unsafe class LogProbabilities
 {
     /// <summary>What to subtract from a logit.</summary>
-    public static double LogSumExp(ReadOnlySpan<float> logits, Kernels kernels)
+    public static double LogSumExp(ReadOnlySpan<float> logits, RowKernels kernels)
     {
         fixed (float* first = logits) return kernels.LogSumExp(first, logits.Length);
     }

@@ -2,6 +2,7 @@
 // Until it is packed, it lies where it was loaded from, and any panels of it can be packed for the moment.
 
 using NanoGpt.Formats;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 

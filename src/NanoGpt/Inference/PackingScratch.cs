@@ -1,5 +1,7 @@
 // Where one thread packs a few panels for the moment.
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>Memory that grows to what was asked for at most. For one thread.</summary>

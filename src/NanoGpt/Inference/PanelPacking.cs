@@ -4,6 +4,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using NanoGpt.Formats;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 

@@ -1,5 +1,7 @@
 // Room for the rows of one intermediate result.
 
+using NanoGpt.Numerics;
+
 namespace NanoGpt.Inference;
 
 /// <summary>A growing matrix of float32 rows. What lies behind the width of a row is zero and stays zero.</summary>
@@ -9,7 +11,7 @@ internal sealed unsafe class Rows(int width) : IDisposable
     private NativeBuffer? _buffer;
 
     /// <summary>From one row to the next, in floats. One cache line more than needed: rows a power of two apart would share cache sets.</summary>
-    public int Stride { get; } = Kernels.PaddedLength(width) + 16;
+    public int Stride { get; } = RowKernels.PaddedLength(width) + 16;
 
     /// <summary>Values in a row.</summary>
     public int Width => width;

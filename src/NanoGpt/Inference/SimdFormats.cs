@@ -1,6 +1,7 @@
 // How a panel of float weights is read: two columns at a time, so that a bfloat16 pair is one 32-bit load.
 
 using System.Runtime.CompilerServices;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 

@@ -2,6 +2,7 @@
 // exact in 32 bits; blocks are added up in order, so that here too a row gives the same bits in any batch.
 
 using System.Runtime.CompilerServices;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 
@@ -17,7 +18,7 @@ internal static unsafe class SimdIntegerProducts<TSimd, TVector, TShorts, TInteg
     /// <summary>Bytes of two columns of a panel.</summary>
     private static int PairStride => 4 * TSimd.Width;
 
-    /// <summary>See <see cref="Kernels.MultiplyAddQuantized"/>.</summary>
+    /// <summary>See <see cref="PanelKernels.MultiplyAddQuantized"/>.</summary>
     public static void MultiplyAdd(
         QuantizedRows a, int rows, QuantizedPanels panels, int panelCount, int columnPairs, float* destination, nint destinationStride)
     {

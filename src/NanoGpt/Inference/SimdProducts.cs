@@ -2,6 +2,7 @@
 // the columns in order, in every variant, so that a row gives the same bits in any batch.
 
 using System.Runtime.CompilerServices;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 
@@ -14,7 +15,7 @@ internal static unsafe class SimdProducts<TSimd, TVector, TFormat>
     /// <summary>Panels are read this far ahead, in bytes, where a single row makes the memory the bottleneck.</summary>
     private const int PrefetchDistance = 1024;
 
-    /// <summary>See <see cref="Kernels.MultiplyAdd"/>.</summary>
+    /// <summary>See <see cref="PanelKernels.MultiplyAdd"/>.</summary>
     public static void MultiplyAdd(
         float* a, nint aStride, int rows, Panels panels, int panelCount, int columnPairs, float* destination, nint destinationStride)
     {

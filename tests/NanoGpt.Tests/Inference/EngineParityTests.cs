@@ -15,7 +15,7 @@ public sealed class EngineParityTests
         var data = new TheoryData<string, string>();
         foreach (var (folder, _) in TinyModels.All)
         {
-            foreach (var kernels in Kernels.Supported) data.Add(folder, kernels.Name);
+            foreach (var kernels in PanelKernels.Supported) data.Add(folder, kernels.Rows.Name);
         }
 
         return data;
@@ -63,7 +63,7 @@ public sealed class EngineParityTests
         });
         using var reference = new TensorFile(Vectors.Path("tiny-gpt2", "reference-base", "variants.safetensors"));
 
-        foreach (var kernels in Kernels.Supported)
+        foreach (var kernels in PanelKernels.Supported)
         {
             using var model = InferenceModel.Create(weights, kernels: kernels);
             var ids = reference.Ids("input_ids").Chunk((int)reference.Shape("input_ids")[1]).ToArray();
@@ -96,7 +96,7 @@ public sealed class EngineParityTests
     {
         using var weights = TinyModels.Open("bf16");
         var ids = Enumerable.Range(0, 60).ToArray();
-        foreach (var kernels in Kernels.Supported)
+        foreach (var kernels in PanelKernels.Supported)
         {
             using var exact = InferenceModel.Create(weights, Dtype.Float32, kernels);
             using var half = InferenceModel.Create(weights, Dtype.BFloat16, kernels);
@@ -112,7 +112,7 @@ public sealed class EngineParityTests
         var ids = Enumerable.Range(100, 64).ToArray();
         var logits = AllLogits(exact, ids);
         var deviation = Math.Sqrt(logits.Average(value => (double)value * value));
-        foreach (var kernels in Kernels.Supported)
+        foreach (var kernels in PanelKernels.Supported)
         {
             // bfloat16 has 8 bits of precision, int8 rows 7: errors of some 2^-9 and 2^-8 of the logits' spread.
             foreach (var (precision, tolerance) in new[] { (Dtype.BFloat16, 0.01), (Dtype.Int8, 0.02) })
@@ -159,7 +159,7 @@ public sealed class EngineParityTests
         return best;
     }
 
-    internal static Kernels Named(string name) => Kernels.Supported.Single(kernels => kernels.Name == name);
+    internal static PanelKernels Named(string name) => PanelKernels.Supported.Single(kernels => kernels.Rows.Name == name);
 
     private static void CheckCase(InferenceModel model, TensorFile reference, string name)
     {

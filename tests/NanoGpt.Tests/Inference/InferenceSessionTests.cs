@@ -54,7 +54,7 @@ public sealed class InferenceSessionTests : IDisposable
             using var weights = TinyModels.Open(name);
             var length = Math.Min(70, weights.Config.BlockSize);
             var ids = SomeIds(length, seed: 5).Select(id => id % weights.Config.VocabSize).ToArray();
-            foreach (var kernels in Kernels.Supported)
+            foreach (var kernels in PanelKernels.Supported)
             {
                 foreach (var precision in new[] { Dtype.Float32, Dtype.BFloat16, Dtype.Int8 })
                 {

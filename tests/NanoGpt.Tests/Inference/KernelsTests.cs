@@ -1,12 +1,13 @@
 using NanoGpt.Formats;
 using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Tests.Inference;
 
 /// <summary>Each implementation of the arithmetic against sums in double.</summary>
 public sealed unsafe class KernelsTests
 {
-    public static TheoryData<string> All() => [.. Kernels.Supported.Select(kernels => kernels.Name)];
+    public static TheoryData<string> All() => [.. PanelKernels.Supported.Select(kernels => kernels.Rows.Name)];
 
     [Theory]
     [MemberData(nameof(All))]
@@ -72,7 +73,7 @@ public sealed unsafe class KernelsTests
         var random = new Random(3);
         foreach (var length in new[] { 1, 2, 7, 8, 9, 16, 33, 100, 1027 })
         {
-            using var x = NativeBuffer.OfFloats(Kernels.PaddedLength(length));
+            using var x = NativeBuffer.OfFloats(RowKernels.PaddedLength(length));
             using var weight = NativeBuffer.OfFloats(length);
             using var bias = NativeBuffer.OfFloats(length);
             using var result = NativeBuffer.OfFloats(length);
@@ -88,20 +89,20 @@ public sealed unsafe class KernelsTests
             var variance = values.Average(v => (v - mean) * (v - mean));
             foreach (var shift in new[] { null, bias.Floats })
             {
-                kernels.LayerNorm(x.Floats, weight.Floats, shift, 1e-5f, length, result.Floats);
+                kernels.Rows.LayerNorm(x.Floats, weight.Floats, shift, 1e-5f, length, result.Floats);
                 for (var i = 0; i < length; i++)
                     Assert.Equal((values[i] - mean) / Math.Sqrt(variance + 1e-5) * weight.Floats[i] + (shift is null ? 0 : bias.Floats[i]), result.Floats[i], 5e-6);
             }
 
-            Assert.Equal(largest + Math.Log(values.Sum(v => Math.Exp(v - largest))), kernels.LogSumExp(x.Floats, length), 5e-6);
+            Assert.Equal(largest + Math.Log(values.Sum(v => Math.Exp(v - largest))), kernels.Rows.LogSumExp(x.Floats, length), 5e-6);
 
             var total = values.Sum(v => Math.Exp((v - largest) * 0.3));
-            kernels.Softmax(x.Floats, length, 0.3f);
+            kernels.Rows.Softmax(x.Floats, length, 0.3f);
             for (var i = 0; i < length; i++) Assert.Equal(Math.Exp((values[i] - largest) * 0.3) / total, x.Floats[i], 1e-6);
         }
     }
 
-    private static void CheckProduct(Kernels kernels, Dtype precision, int rows, int inputs, int outputs)
+    private static void CheckProduct(PanelKernels kernels, Dtype precision, int rows, int inputs, int outputs)
     {
         var actual = Product(kernels, precision, rows, inputs, outputs, out var expected);
         for (var row = 0; row < rows; row++)
@@ -110,20 +111,20 @@ public sealed unsafe class KernelsTests
             {
                 // Partial sums grow like sqrt(inputs), and so do their roundings; int8 rounds activations to 15 bits of the largest.
                 var tolerance = (precision == Dtype.Int8 ? 2e-4 : 4e-6) * Math.Sqrt(inputs);
-                Assert.True(Math.Abs(expected[row][o] - actual[row][o]) <= tolerance, $"{kernels.Name} {precision} {rows}x{inputs}x{outputs}: [{row}, {o}] is {actual[row][o]}, not {expected[row][o]}");
+                Assert.True(Math.Abs(expected[row][o] - actual[row][o]) <= tolerance, $"{kernels.Rows.Name} {precision} {rows}x{inputs}x{outputs}: [{row}, {o}] is {actual[row][o]}, not {expected[row][o]}");
             }
         }
     }
 
     /// <summary>A linear layer on random values, and the same from its rounded weights in double.</summary>
-    private static float[][] Product(Kernels kernels, Dtype precision, int rows, int inputs, int outputs, out double[][] expected)
+    private static float[][] Product(PanelKernels kernels, Dtype precision, int rows, int inputs, int outputs, out double[][] expected)
     {
         using var team = new WorkerTeam(2);
         var random = new Random(5);
         using var source = NativeBuffer.OfFloats((long)inputs * outputs);
         for (var i = 0L; i < (long)inputs * outputs; i++) source.Floats[i] = random.NextSingle() * 2 - 1;
         using var matrix = PackedMatrix.Pack(new WeightTensor("w", TensorType.F32, [outputs, inputs], isInOut: false, source.Bytes), precision, kernels.PanelWidth, team);
-        using var bias = NativeBuffer.OfFloats(Kernels.PaddedLength(outputs));
+        using var bias = NativeBuffer.OfFloats(RowKernels.PaddedLength(outputs));
         for (var o = 0; o < outputs; o++) bias.Floats[o] = random.NextSingle();
 
         using var from = new Rows(inputs);
@@ -168,12 +169,12 @@ public sealed unsafe class KernelsTests
     private static double[] Values(NativeBuffer buffer, int length) =>
         new ReadOnlySpan<float>(buffer.Floats, length).ToArray().Select(value => (double)value).ToArray();
 
-    private static float Activate(Kernels kernels, ActivationFunction function, float x)
+    private static float Activate(PanelKernels kernels, ActivationFunction function, float x)
     {
-        var values = stackalloc float[Kernels.RowAlignment];
-        for (var i = 0; i < Kernels.RowAlignment; i++) values[i] = x;
-        kernels.Activate(function, values, Kernels.RowAlignment);
-        for (var i = 1; i < Kernels.RowAlignment; i++) Assert.Equal(values[0], values[i]);
+        var values = stackalloc float[RowKernels.RowAlignment];
+        for (var i = 0; i < RowKernels.RowAlignment; i++) values[i] = x;
+        kernels.Rows.Activate(function, values, RowKernels.RowAlignment);
+        for (var i = 1; i < RowKernels.RowAlignment; i++) Assert.Equal(values[0], values[i]);
         return values[0];
     }
 

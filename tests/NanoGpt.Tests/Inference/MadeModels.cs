@@ -1,7 +1,7 @@
 // Models made in memory for tests: random ones of any config, and one that says what it is told to say.
 
 using NanoGpt.Formats;
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Tests.Inference;
 

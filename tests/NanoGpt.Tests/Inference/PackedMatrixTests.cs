@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using NanoGpt.Formats;
 using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Tests.Inference;
 
@@ -27,7 +28,7 @@ public sealed unsafe class PackedMatrixTests
             var values = Values(outputs, inputs, type);
             using var bytes = Store(values, outputs, inputs, type, isInOut);
             var tensor = new WeightTensor("w", type, isInOut ? [inputs, outputs] : [outputs, inputs], isInOut, bytes.Bytes);
-            foreach (var kernels in Kernels.Supported)
+            foreach (var kernels in PanelKernels.Supported)
             {
                 foreach (var precision in new[] { Dtype.Float32, Dtype.BFloat16, Dtype.Int8 })
                 {
@@ -73,7 +74,7 @@ public sealed unsafe class PackedMatrixTests
         fixed (float* first = values)
         {
             var tensor = new WeightTensor("w", TensorType.F32, [1, values.Length], isInOut: false, (byte*)first);
-            using var matrix = PackedMatrix.Pack(tensor, precision, Kernels.Best.PanelWidth, team);
+            using var matrix = PackedMatrix.Pack(tensor, precision, PanelKernels.Best.PanelWidth, team);
             return Row(matrix, 0);
         }
     }

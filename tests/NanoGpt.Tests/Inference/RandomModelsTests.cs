@@ -36,7 +36,7 @@ public sealed class RandomModelsTests
         var random = new Random(seed);
         var config = RandomConfig(random);
         using var weights = MadeModels.Random(config, seed, scale: 0.5);
-        var kernels = Kernels.Supported[random.Next(Kernels.Supported.Count)];
+        var kernels = PanelKernels.Supported[random.Next(PanelKernels.Supported.Count)];
         var packing = (Packing)(seed % 3);
         using var model = InferenceModel.Open(weights, Dtype.Float32, kernels, threads: random.Next(1, 4), packing);
         using var network = new GPTModel(config);
@@ -54,7 +54,7 @@ public sealed class RandomModelsTests
         {
             for (var i = 0; i < texts.Length; i++)
             {
-                var where = $"seed {seed}, {kernels.Name}, {config}, text {i}, step {step}";
+                var where = $"seed {seed}, {kernels.Rows.Name}, {config}, text {i}, step {step}";
                 logits[i].Add(sessions[i].Logits.ToArray());
 
                 // Alone and without what the cache remembers: the same bits.
@@ -69,7 +69,7 @@ public sealed class RandomModelsTests
         for (var i = 0; i < texts.Length; i++)
         {
             foreach (var (expected, actual) in TorchLogits(network, texts[i][..^1], Steps).Zip(logits[i]))
-                Check(expected, actual, $"seed {seed}, {kernels.Name}, {config}, text {i}, against torch");
+                Check(expected, actual, $"seed {seed}, {kernels.Rows.Name}, {config}, text {i}, against torch");
             sessions[i].Dispose();
         }
     }

@@ -4,7 +4,7 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using NanoGpt.Formats;
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Tests.Inference;
 

@@ -1,6 +1,6 @@
 // The vector operations of the int8 kernels: 8-bit weights times 16-bit activations, summed exactly in 32 bits.
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>Operations on vectors of integers, as many 32-bit lanes as <see cref="ISimd{TVector}.Width"/>.</summary>
 /// <typeparam name="TVector">The vector type of float32.</typeparam>

@@ -3,7 +3,7 @@
 
 using System.Runtime.InteropServices;
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>A block of zeroed native memory. Freed by Dispose, or by the finalizer where nobody does.</summary>
 internal sealed unsafe partial class NativeBuffer : IDisposable

@@ -1,6 +1,6 @@
 // A view of numbers as a matrix: where they begin and how far apart neighbours are. Owns nothing.
 
-namespace NanoGpt.Backpropagation;
+namespace NanoGpt.Numerics;
 
 /// <summary>Rows and columns of float32 numbers in memory that somebody else owns.</summary>
 /// <param name="data">The first number.</param>

@@ -1,8 +1,6 @@
-// The matrix products of training, apart from the instruction set that computes them: what layers know of them.
+// Matrix products, apart from the instruction set that computes them: what layers know of them.
 
-using NanoGpt.Inference;
-
-namespace NanoGpt.Backpropagation;
+namespace NanoGpt.Numerics;
 
 /// <summary>c = a b, or c += a b, in float32.</summary>
 /// <remarks>
@@ -11,11 +9,6 @@ namespace NanoGpt.Backpropagation;
 /// </remarks>
 internal abstract class MatrixProduct : IDisposable
 {
-    /// <summary>With a team's threads.</summary>
-    /// <param name="kernels">Says which instructions to use.</param>
-    /// <param name="team">Shares each product.</param>
-    public static MatrixProduct Create(GradientKernels kernels, WorkerTeam team) => kernels.CreateProduct(team);
-
     /// <summary>Computes a product with all threads.</summary>
     /// <param name="a">(m, k).</param>
     /// <param name="b">(k, n).</param>

@@ -1,7 +1,7 @@
-// The few vector operations that the engine's kernels are written in, so that each kernel is written once and compiled for
+// The few vector operations that all kernels are written in, so that each kernel is written once and compiled for
 // each width. One implementation for each instruction set stands in the files Simd*.cs.
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>Operations on a vector of float32 lanes. The JIT compiles a kernel anew for each implementation and inlines them.</summary>
 /// <typeparam name="TVector">The vector type: Vector256&lt;float&gt; and the like.</typeparam>

@@ -1,9 +1,9 @@
 // Blocked products against three loops.
 
 using NanoGpt.Backpropagation;
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
-namespace NanoGpt.Tests.Backpropagation;
+namespace NanoGpt.Tests.Numerics;
 
 public sealed class MatrixProductTests
 {

@@ -1,6 +1,6 @@
-using NanoGpt.Inference;
+using NanoGpt.Numerics;
 
-namespace NanoGpt.Tests.Inference;
+namespace NanoGpt.Tests.Numerics;
 
 public sealed class WorkerTeamTests
 {

@@ -2,7 +2,7 @@
 
 using System.Runtime.CompilerServices;
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>Sums of float32 numbers, lane by lane and then across.</summary>
 internal static unsafe class SimdSums<TSimd, TVector>

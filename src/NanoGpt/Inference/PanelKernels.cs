@@ -1,8 +1,9 @@
 // The arithmetic of the engine behind one abstract class, so that the instruction set is chosen once, by what the
-// processor has, and tests can choose each. Knows rows of numbers, no model.
+// processor has, and tests can choose each. Knows panels of weights and rows of numbers, no model.
 
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 
@@ -11,25 +12,19 @@ namespace NanoGpt.Inference;
 /// Each result is summed in the same order whatever the number of rows: a row computed in a batch is equal, bit by bit, to
 /// the row computed alone. Prompt caches, batches and speculative rows rely on it.
 /// </remarks>
-internal abstract unsafe class Kernels
+internal abstract unsafe class PanelKernels
 {
-    /// <summary>Lengths of rows are rounded up to this many floats, which every vector width divides.</summary>
-    public const int RowAlignment = 32;
-
-    /// <summary>Name for logs and benchmarks.</summary>
-    public abstract string Name { get; }
+    /// <summary>The same instruction set's arithmetic of rows.</summary>
+    public abstract RowKernels Rows { get; }
 
     /// <summary>Outputs that lie side by side in a panel: two vectors.</summary>
     public abstract int PanelWidth { get; }
 
     /// <summary>All implementations that this processor can run, the best first.</summary>
-    public static IReadOnlyList<Kernels> Supported { get; } = FindSupported();
+    public static IReadOnlyList<PanelKernels> Supported { get; } = FindSupported();
 
     /// <summary>The fastest implementation that this processor can run.</summary>
-    public static Kernels Best => Supported[0];
-
-    /// <summary>Floats in a row of <paramref name="length"/> values.</summary>
-    public static int PaddedLength(int length) => checked(length + RowAlignment - 1) / RowAlignment * RowAlignment;
+    public static PanelKernels Best => Supported[0];
 
     /// <summary>destination += a * panels, for some rows of a and some panels side by side.</summary>
     /// <param name="a">First row, <paramref name="columnPairs"/> * 2 values.</param>
@@ -55,39 +50,18 @@ internal abstract unsafe class Kernels
         QuantizedRows a, int rows, QuantizedPanels panels, int panelCount, int columnPairs, float* destination, nint destinationStride);
 
     /// <summary>Rounds a row to 16 bits, block by block.</summary>
-    /// <param name="x">The row; what lies behind its length, up to <see cref="PaddedLength"/>, is zero.</param>
+    /// <param name="x">The row; what lies behind its length, up to <see cref="RowKernels.PaddedLength"/>, is zero.</param>
     /// <param name="length">Values in the row.</param>
-    /// <param name="values">Room for <see cref="PaddedLength"/> values.</param>
+    /// <param name="values">Room for <see cref="RowKernels.PaddedLength"/> values.</param>
     /// <param name="scales">Gets the scale of each block: NaN where the block has a value that is not finite.</param>
     public abstract void Quantize(float* x, int length, short* values, float* scales);
 
-    /// <summary>output = (x - mean) / sqrt(variance + epsilon) * weight + bias.</summary>
-    /// <param name="x">The values.</param>
-    /// <param name="weight">As many values.</param>
-    /// <param name="bias">As many values, or null.</param>
-    /// <param name="epsilon">Added to the variance.</param>
-    /// <param name="length">How many values.</param>
-    /// <param name="output">Room for as many values.</param>
-    public abstract void LayerNorm(float* x, float* weight, float* bias, float epsilon, int length, float* output);
-
-    /// <summary>x += y. Whole vectors: up to <see cref="PaddedLength"/> values are touched.</summary>
-    public abstract void Add(float* x, float* y, int length);
-
-    /// <summary>x = function(x). Whole vectors: up to <see cref="PaddedLength"/> values are touched; 0 stays 0.</summary>
-    public abstract void Activate(ActivationFunction function, float* x, int length);
-
-    /// <summary>x = softmax(x * scale).</summary>
-    public abstract void Softmax(float* x, int length, float scale);
-
-    /// <summary>log(sum(exp(x))).</summary>
-    public abstract float LogSumExp(float* x, int length);
-
-    private static List<Kernels> FindSupported()
+    private static List<PanelKernels> FindSupported()
     {
-        var supported = new List<Kernels>();
-        if (Simd512.IsSupported) supported.Add(new SimdKernels<Simd512, Vector512<float>, Vector512<short>, Vector512<int>>("AVX-512"));
-        if (Simd256.IsSupported) supported.Add(new SimdKernels<Simd256, Vector256<float>, Vector256<short>, Vector256<int>>("AVX2"));
-        supported.Add(new SimdKernels<SimdPortable, Vector<float>, Vector<short>, Vector<int>>("portable"));
+        var supported = new List<PanelKernels>();
+        if (Simd512.IsSupported) supported.Add(new SimdPanelKernels<Simd512, Vector512<float>, Vector512<short>, Vector512<int>>(RowKernels.Named("AVX-512")));
+        if (Simd256.IsSupported) supported.Add(new SimdPanelKernels<Simd256, Vector256<float>, Vector256<short>, Vector256<int>>(RowKernels.Named("AVX2")));
+        supported.Add(new SimdPanelKernels<SimdPortable, Vector<float>, Vector<short>, Vector<int>>(RowKernels.Named("portable")));
         return supported;
     }
 }

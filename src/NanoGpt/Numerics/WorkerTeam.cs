@@ -3,7 +3,7 @@
 
 using System.Runtime.ExceptionServices;
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>Shares the rounds of a loop among its own threads and the caller. One loop at a time; the caller sees to that.</summary>
 /// <remarks>

@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>16 lanes of float32 with AVX-512 F.</summary>
 internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>, IIntegerSimd<Vector512<float>, Vector512<short>, Vector512<int>>

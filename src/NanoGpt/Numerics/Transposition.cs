@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace NanoGpt.Backpropagation;
+namespace NanoGpt.Numerics;
 
 /// <summary>Transposes small blocks, the slow part of packing a factor that lies the other way round.</summary>
 internal static unsafe class Transposition

@@ -3,9 +3,8 @@
 
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using NanoGpt.Inference;
 
-namespace NanoGpt.Backpropagation;
+namespace NanoGpt.Numerics;
 
 /// <summary>Tiles of <see cref="TileRows"/> rows and two vectors of columns.</summary>
 /// <typeparam name="TSimd">The vector operations.</typeparam>

@@ -1,57 +1,16 @@
-// The kernels, written once over ISimd. The products are in SimdProducts.cs.
+// The arithmetic of rows, written once over ISimd.
 
 using System.Runtime.CompilerServices;
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
-/// <summary>The engine's arithmetic on vectors of one kind.</summary>
-/// <param name="name">Name for logs and benchmarks.</param>
-internal sealed unsafe class SimdKernels<TSimd, TVector, TShorts, TIntegers>(string name) : Kernels
-    where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector, TShorts, TIntegers>
+/// <summary>The arithmetic of rows on vectors of one kind.</summary>
+/// <param name="name">Name of the instruction set.</param>
+internal sealed unsafe class SimdRowKernels<TSimd, TVector>(string name) : RowKernels
+    where TSimd : struct, ISimd<TVector>
     where TVector : struct
-    where TShorts : struct
-    where TIntegers : struct
 {
     public override string Name => name;
-
-    public override int PanelWidth => 2 * TSimd.Width;
-
-    public override void MultiplyAdd(
-        float* a, nint aStride, int rows, Panels panels, int panelCount, int columnPairs, float* destination, nint destinationStride)
-    {
-        switch (panels.Precision)
-        {
-            case Dtype.Float32:
-                SimdProducts<TSimd, TVector, Float32Format<TSimd, TVector>>.MultiplyAdd(
-                    a, aStride, rows, panels, panelCount, columnPairs, destination, destinationStride);
-                break;
-            case Dtype.BFloat16:
-                SimdProducts<TSimd, TVector, BFloat16Format<TSimd, TVector>>.MultiplyAdd(
-                    a, aStride, rows, panels, panelCount, columnPairs, destination, destinationStride);
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(panels), panels.Precision, "Float kernels multiply float weights.");
-        }
-    }
-
-    public override void MultiplyAddQuantized(
-        QuantizedRows a, int rows, QuantizedPanels panels, int panelCount, int columnPairs, float* destination, nint destinationStride) =>
-        SimdIntegerProducts<TSimd, TVector, TShorts, TIntegers>.MultiplyAdd(
-            a, rows, panels, panelCount, columnPairs, destination, destinationStride);
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void Quantize(float* x, int length, short* values, float* scales)
-    {
-        for (var first = 0; first < length; first += QuantizedRows.BlockColumns)
-        {
-            var count = Math.Min(QuantizedRows.BlockColumns, length - first);
-            var largest = LargestMagnitude(x + first, count);
-            var factor = TSimd.Create(largest > 0 && float.IsFinite(largest) ? short.MaxValue / largest : 0f);
-            for (var i = first; i < first + count; i += TSimd.Width)
-                TSimd.StoreRounded(TSimd.Multiply(TSimd.Load(x + i), factor), values + i);
-            *scales++ = largest / short.MaxValue;
-        }
-    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void LayerNorm(float* x, float* weight, float* bias, float epsilon, int length, float* output)
@@ -190,22 +149,6 @@ internal sealed unsafe class SimdKernels<TSimd, TVector, TShorts, TIntegers>(str
         var result = TSimd.Largest(largest);
         for (; i < length; i++) result = MathF.Max(result, x[i]);
         return result;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float LargestMagnitude(float* x, int length)
-    {
-        // v - v is 0, and NaN where v is not finite, which a comparison might pass over.
-        var zero = TSimd.Create(0f);
-        var (largest, check) = (zero, zero);
-        for (var i = 0; i < length; i += TSimd.Width)
-        {
-            var v = TSimd.Load(x + i);
-            largest = TSimd.Max(TSimd.Max(largest, v), TSimd.Subtract(zero, v));
-            check = TSimd.Add(check, TSimd.Subtract(v, v));
-        }
-
-        return TSimd.Largest(largest) + TSimd.Sum(check);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

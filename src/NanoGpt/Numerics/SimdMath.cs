@@ -2,7 +2,7 @@
 
 using System.Runtime.CompilerServices;
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>Elementary functions on vectors of float32. A NaN gives a NaN.</summary>
 internal static class SimdMath<TSimd, TVector>

@@ -2,9 +2,8 @@
 // 2008): parts of both factors are packed, then multiplied tile by tile. Knows no layer and no gradient.
 
 using System.Runtime.CompilerServices;
-using NanoGpt.Inference;
 
-namespace NanoGpt.Backpropagation;
+namespace NanoGpt.Numerics;
 
 /// <summary>The products on vectors of one kind.</summary>
 /// <typeparam name="TSimd">The vector operations.</typeparam>

@@ -3,7 +3,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
-namespace NanoGpt.Inference;
+namespace NanoGpt.Numerics;
 
 /// <summary>As many lanes of float32 as the hardware's plain vectors have.</summary>
 internal readonly unsafe struct SimdPortable : ISimd<Vector<float>>, IIntegerSimd<Vector<float>, Vector<short>, Vector<int>>
