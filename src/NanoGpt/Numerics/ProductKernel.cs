@@ -19,6 +19,9 @@ internal static unsafe class ProductKernel<TSimd, TVector>
 {
     public const int TileRows = 6;
 
+    // Columns of a for each turn of the loop: a core that is shared has no instructions to spare for counting.
+    private const int Turn = 4;
+
     public static int TileColumns
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -140,29 +143,17 @@ internal static unsafe class ProductKernel<TSimd, TVector>
         if (adds) Prefetch(c, stride); // wanted only when the sums are ready
         TVector c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51;
         c00 = c01 = c10 = c11 = c20 = c21 = c30 = c31 = c40 = c41 = c50 = c51 = TSimd.Create(0f);
-        for (var end = a + (nint)depth * TileRows; a < end; a += TileRows, b += 2 * TSimd.Width)
+        var end = a + (nint)depth * TileRows;
+        for (var last = end - Turn * TileRows; a <= last; a += Turn * TileRows, b += Turn * TileColumns)
         {
-            var b0 = TSimd.Load(b);
-            var b1 = TSimd.Load(b + TSimd.Width);
-            var x = TSimd.Create(a[0]);
-            c00 = TSimd.MultiplyAdd(x, b0, c00);
-            c01 = TSimd.MultiplyAdd(x, b1, c01);
-            x = TSimd.Create(a[1]);
-            c10 = TSimd.MultiplyAdd(x, b0, c10);
-            c11 = TSimd.MultiplyAdd(x, b1, c11);
-            x = TSimd.Create(a[2]);
-            c20 = TSimd.MultiplyAdd(x, b0, c20);
-            c21 = TSimd.MultiplyAdd(x, b1, c21);
-            x = TSimd.Create(a[3]);
-            c30 = TSimd.MultiplyAdd(x, b0, c30);
-            c31 = TSimd.MultiplyAdd(x, b1, c31);
-            x = TSimd.Create(a[4]);
-            c40 = TSimd.MultiplyAdd(x, b0, c40);
-            c41 = TSimd.MultiplyAdd(x, b1, c41);
-            x = TSimd.Create(a[5]);
-            c50 = TSimd.MultiplyAdd(x, b0, c50);
-            c51 = TSimd.MultiplyAdd(x, b1, c51);
+            MultiplyAdd(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            MultiplyAdd(a + TileRows, b + TileColumns, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            MultiplyAdd(a + 2 * TileRows, b + 2 * TileColumns, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            MultiplyAdd(a + 3 * TileRows, b + 3 * TileColumns, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
         }
+
+        for (; a < end; a += TileRows, b += TileColumns)
+            MultiplyAdd(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
 
         Store(c, c00, c01, adds);
         Store(c += stride, c10, c11, adds);
@@ -170,6 +161,34 @@ internal static unsafe class ProductKernel<TSimd, TVector>
         Store(c += stride, c30, c31, adds);
         Store(c += stride, c40, c41, adds);
         Store(c += stride, c50, c51, adds);
+    }
+
+    /// <summary>Adds one column of a times one row of b to the sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MultiplyAdd(
+        float* a, float* b, ref TVector c00, ref TVector c01, ref TVector c10, ref TVector c11, ref TVector c20, ref TVector c21,
+        ref TVector c30, ref TVector c31, ref TVector c40, ref TVector c41, ref TVector c50, ref TVector c51)
+    {
+        var b0 = TSimd.Load(b);
+        var b1 = TSimd.Load(b + TSimd.Width);
+        var x = TSimd.Create(a[0]);
+        c00 = TSimd.MultiplyAdd(x, b0, c00);
+        c01 = TSimd.MultiplyAdd(x, b1, c01);
+        x = TSimd.Create(a[1]);
+        c10 = TSimd.MultiplyAdd(x, b0, c10);
+        c11 = TSimd.MultiplyAdd(x, b1, c11);
+        x = TSimd.Create(a[2]);
+        c20 = TSimd.MultiplyAdd(x, b0, c20);
+        c21 = TSimd.MultiplyAdd(x, b1, c21);
+        x = TSimd.Create(a[3]);
+        c30 = TSimd.MultiplyAdd(x, b0, c30);
+        c31 = TSimd.MultiplyAdd(x, b1, c31);
+        x = TSimd.Create(a[4]);
+        c40 = TSimd.MultiplyAdd(x, b0, c40);
+        c41 = TSimd.MultiplyAdd(x, b1, c41);
+        x = TSimd.Create(a[5]);
+        c50 = TSimd.MultiplyAdd(x, b0, c50);
+        c51 = TSimd.MultiplyAdd(x, b1, c51);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
