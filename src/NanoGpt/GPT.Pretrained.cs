@@ -43,7 +43,7 @@ public sealed partial class GPT
         }
 
         var path = await LocateAsync(model, options, progress, cancellationToken).ConfigureAwait(false);
-        return Load(path, options);
+        return await LoadAsync(path, options).ConfigureAwait(false);
     }
 
     /// <summary>Writes a folder that this library and transformers open: config, weights, tokenizer, generation config.</summary>
@@ -105,49 +105,52 @@ public sealed partial class GPT
         }
     }
 
-    private static GPT Load(string path, PretrainedOptions options)
+    // The vocabulary is read beside the weights: in a new process each takes about a tenth of a second, mostly compiling.
+    private static async Task<GPT> LoadAsync(string path, PretrainedOptions options)
     {
-        var weights = ModelFolder.Open(path, options.IgnoreUnexpected);
+        if (Directory.Exists(path)) ModelFolder.Recover(path); // before two read it
+        var folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var vocabulary = Task.Run(() => Tokenizer.LoadOrGpt2(folder));
+        GPTWeights? weights = null;
         try
         {
-            if (options.BlockSize is { } blockSize)
-            {
-                if (blockSize < 1 || blockSize > weights.Config.BlockSize)
-                {
-                    throw new ArgumentException(
-                        $"BlockSize is {blockSize}; '{path}' has positions for 1 to {weights.Config.BlockSize} tokens.", nameof(options));
-                }
-
-                weights = weights.CropBlockSize(blockSize);
-            }
-
+            weights = OpenWeights(path, options);
             var config = weights.Config;
             if (options.Dropout is { } dropout)
                 config = config with { EmbeddingDropout = dropout, AttentionDropout = dropout, ResidualDropout = dropout };
             config.Validate();
 
-            var gpt = new GPT(config, FindTokenizer(path, config), options) { _weights = weights };
+            var tokenizer = Fitting(await vocabulary.ConfigureAwait(false), config, folder);
+            var gpt = new GPT(config, tokenizer, options) { _weights = weights };
             if (weights.Ignored.Count > 0) gpt._log.LogWarning("{Path}: passed over {Tensors}", path, UntrustedText.List(weights.Ignored));
             return gpt;
         }
         catch
         {
-            weights.Dispose();
+            // Whatever else was wrong with the vocabulary, the first fault is told, and nobody reads the folder any more.
+            await ((Task)vocabulary).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            weights?.Dispose();
             throw;
         }
     }
 
-    private static Tokenizer? FindTokenizer(string path, GPTConfig config)
+    private static GPTWeights OpenWeights(string path, PretrainedOptions options)
     {
-        var folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var tokenizer = Tokenizer.TryLoad(folder, config.VocabSize);
-        if (tokenizer is not null && tokenizer.VocabSize > config.VocabSize)
-        {
-            throw new ModelFormatException(
-                $"{folder}: the vocabulary has {tokenizer.VocabSize} ids and the model only {config.VocabSize} embeddings. "
-                + "Is the vocabulary that of another model?");
-        }
+        var weights = ModelFolder.Open(path, options.IgnoreUnexpected);
+        if (options.BlockSize is not { } blockSize) return weights;
+        if (blockSize >= 1 && blockSize <= weights.Config.BlockSize) return weights.CropBlockSize(blockSize);
+        weights.Dispose();
+        throw new ArgumentException(
+            $"BlockSize is {blockSize}; '{path}' has positions for 1 to {weights.Config.BlockSize} tokens.", nameof(options));
+    }
 
-        return tokenizer;
+    /// <summary>The vocabulary, if it is the model's; null where the folder has none and GPT-2's is of another size.</summary>
+    private static Tokenizer? Fitting(Tokenizer tokenizer, GPTConfig config, string folder)
+    {
+        if (ReferenceEquals(tokenizer, Tokenizer.Gpt2)) return TokenizerFolder.IsGpt2Size(config.VocabSize) ? tokenizer : null;
+        if (tokenizer.VocabSize <= config.VocabSize) return tokenizer;
+        throw new ModelFormatException(
+            $"{folder}: the vocabulary has {tokenizer.VocabSize} ids and the model only {config.VocabSize} embeddings. "
+            + "Is the vocabulary that of another model?");
     }
 }

@@ -81,7 +81,9 @@ internal static partial class ModelFolder
         throw new ModelFormatException(message + " Download the whole folder again.");
     }
 
-    private static void Recover(string folder)
+    /// <summary>Finishes a save that was interrupted.</summary>
+    /// <exception cref="ModelFormatException">It cannot be finished.</exception>
+    public static void Recover(string folder)
     {
         try
         {

@@ -14,8 +14,7 @@ internal static class ByteAlphabet
     /// <summary>The 256 bytes in the order in which GPT-2 numbers them: the printable ones, then the rest.</summary>
     public static ReadOnlySpan<byte> Order => BytesInOrder;
 
-    private static readonly byte[] BytesInOrder =
-        [.. Enumerable.Range(0, 256).Where(IsPrintable).Concat(Enumerable.Range(0, 256).Where(b => !IsPrintable(b))).Select(b => (byte)b)];
+    private static readonly byte[] BytesInOrder = OrderBytes();
 
     private static readonly char[] CharOfByte = MapBytes();
 
@@ -49,6 +48,14 @@ internal static class ByteAlphabet
     }
 
     private static bool IsPrintable(int b) => b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
+
+    private static byte[] OrderBytes()
+    {
+        var order = new byte[256];
+        var (printable, other) = (0, 188);
+        for (var b = 0; b < 256; b++) order[IsPrintable(b) ? printable++ : other++] = (byte)b;
+        return order;
+    }
 
     private static char[] MapBytes()
     {

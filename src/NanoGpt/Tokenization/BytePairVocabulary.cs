@@ -1,7 +1,9 @@
 // The data of a byte-level BPE: which bytes an id stands for, and which two ids merge into which third, in which order.
-// Read from vocab.json and merges.txt, or from merges.txt alone, which for GPT-2 says it all. How to merge is
+// Read from vocab.json and merges.txt, or made from the merges alone, which for GPT-2 say it all. How to merge is
 // BytePairEncoder.cs.
 
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text;
 using NanoGpt.IO;
 
@@ -13,7 +15,7 @@ internal sealed class BytePairVocabulary
     private readonly byte[]?[] _bytes;
     private readonly Dictionary<int, string> _names = [];
     private readonly Dictionary<string, int> _special;
-    private readonly List<(int Left, int Right, int Result)> _merges = [];
+    private readonly Merge[] _merges;
     private readonly int[] _idOfByte = new int[256];
 
     /// <param name="tokens">Tokens in the alphabet of vocabulary files, with their ids.</param>
@@ -47,9 +49,42 @@ internal sealed class BytePairVocabulary
 
         for (var b = 0; b < 256; b++) _idOfByte[b] = tokens.GetValueOrDefault(ByteAlphabet.Write([(byte)b]), -1);
 
-        foreach (var line in merges) AddMerge(line, tokens, source);
-        Pairs = new PairTable(_merges.Count);
-        for (var rank = 0; rank < _merges.Count; rank++) Pairs.Set(_merges[rank].Left, _merges[rank].Right, rank, _merges[rank].Result);
+        var found = new List<Merge>();
+        foreach (var line in merges) found.Add(ReadMerge(line, found.Count, tokens, source));
+        _merges = [.. found];
+        Pairs = new PairTable(_merges);
+    }
+
+    private BytePairVocabulary(byte[][] bytes, Merge[] merges, string endOfText)
+    {
+        var last = bytes.Length - 1;
+        (_bytes, _merges, Pairs) = (bytes, merges, new PairTable(merges));
+        _special = new Dictionary<string, int>(StringComparer.Ordinal) { [endOfText] = last };
+        _names[last] = endOfText;
+        bytes[last] = Encoding.UTF8.GetBytes(endOfText);
+        for (var i = 0; i < 256; i++) _idOfByte[ByteAlphabet.Order[i]] = i;
+    }
+
+    /// <summary>GPT-2's numbering: the 256 bytes in the alphabet's order, a token for each merge, the end of text.</summary>
+    /// <param name="pairs">For each merge the ids of its two tokens, two bytes each, little endian.</param>
+    /// <param name="endOfText">The special token.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once, while a user waits for the first token
+    public static BytePairVocabulary FromMerges(ReadOnlySpan<byte> pairs, string endOfText)
+    {
+        var merges = new Merge[pairs.Length / 4];
+        var bytes = new byte[256 + merges.Length + 1][];
+        for (var i = 0; i < 256; i++) bytes[i] = [ByteAlphabet.Order[i]];
+        for (var rank = 0; rank < merges.Length; rank++, pairs = pairs[4..])
+        {
+            var merge = new Merge(BinaryPrimitives.ReadUInt16LittleEndian(pairs), BinaryPrimitives.ReadUInt16LittleEndian(pairs[2..]), 256 + rank);
+            var (left, right) = (bytes[merge.Left], bytes[merge.Right]);
+            var both = new byte[left.Length + right.Length];
+            left.CopyTo(both, 0);
+            right.CopyTo(both, left.Length);
+            (merges[rank], bytes[merge.Result]) = (merge, both);
+        }
+
+        return new BytePairVocabulary(bytes, merges, endOfText);
     }
 
     /// <summary>Number of ids, holes included: the largest id + 1.</summary>
@@ -59,7 +94,7 @@ internal sealed class BytePairVocabulary
     public IReadOnlyDictionary<string, int> Special => _special;
 
     /// <summary>The merges in their order.</summary>
-    public IReadOnlyList<(int Left, int Right, int Result)> Merges => _merges;
+    public ReadOnlySpan<Merge> Merges => _merges;
 
     /// <summary>The id of each byte by itself, -1 where a small vocabulary lacks it.</summary>
     public ReadOnlySpan<int> IdOfByte => _idOfByte;
@@ -99,18 +134,20 @@ internal sealed class BytePairVocabulary
         return largest >= 0 ? largest + 1 : throw new ModelFormatException($"{source}: no tokens; a vocabulary needs at least one.");
     }
 
-    private void AddMerge(string line, IReadOnlyDictionary<string, int> tokens, string source)
+    private static Merge ReadMerge(string line, int rank, IReadOnlyDictionary<string, int> tokens, string source)
     {
         var space = line.IndexOf(' ', StringComparison.Ordinal);
         if (space <= 0 || space == line.Length - 1 || line.IndexOf(' ', space + 1) >= 0)
-            throw new ModelFormatException($"{source}: merge {_merges.Count} is {UntrustedText.Quote(line)}; expected two tokens with a space between.");
+            throw new ModelFormatException($"{source}: merge {rank} is {UntrustedText.Quote(line)}; expected two tokens with a space between.");
 
         var left = Find(line[..space]);
         var right = Find(line[(space + 1)..]);
-        var result = Find(string.Concat(line.AsSpan(0, space), line.AsSpan(space + 1)));
-        _merges.Add((left, right, result));
+        return new Merge(left, right, Find(string.Concat(line.AsSpan(0, space), line.AsSpan(space + 1))));
 
         int Find(string token) => tokens.TryGetValue(token, out var id) ? id : throw new ModelFormatException(
-            $"{source}: merge {_merges.Count} ({UntrustedText.Quote(line)}) needs token {UntrustedText.Quote(token)}, which the vocabulary lacks. Are vocabulary and merges from the same model?");
+            $"{source}: merge {rank} ({UntrustedText.Quote(line)}) needs token {UntrustedText.Quote(token)}, which the vocabulary lacks. Are vocabulary and merges from the same model?");
     }
 }
+
+/// <summary>Two ids that become a third where they are neighbours.</summary>
+internal readonly record struct Merge(int Left, int Right, int Result);

@@ -3,7 +3,6 @@
 
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.IO.Compression;
 using System.Text;
 
 namespace NanoGpt.Tokenization;
@@ -15,14 +14,17 @@ public sealed class Gpt2Tokenizer : Tokenizer
     internal const string EndOfText = "<|endoftext|>";
 
     private readonly BytePairVocabulary _vocabulary;
-    private readonly (byte[] Text, int Id)[] _special;
+    private readonly Special[] _special; // the longest first
     private readonly SearchValues<byte>? _knownBytes;
     private readonly ConcurrentBag<BytePairEncoder> _encoders = [];
 
     internal Gpt2Tokenizer(BytePairVocabulary vocabulary, string endOfText = EndOfText)
     {
         _vocabulary = vocabulary;
-        _special = [.. vocabulary.Special.Select(s => (Text: Encoding.UTF8.GetBytes(s.Key), s.Value)).OrderByDescending(s => s.Text.Length)];
+        _special = new Special[vocabulary.Special.Count];
+        var count = 0;
+        foreach (var (text, specialId) in vocabulary.Special) _special[count++] = new Special(Encoding.UTF8.GetBytes(text), specialId);
+        Array.Sort(_special, (a, b) => b.Text.Length.CompareTo(a.Text.Length));
         EndOfTextId = vocabulary.Special.TryGetValue(endOfText, out var id) ? id : null;
         if (vocabulary.IdOfByte.Contains(-1))
             _knownBytes = SearchValues.Create([.. Enumerable.Range(0, 256).Where(b => vocabulary.IdOfByte[b] >= 0).Select(b => (byte)b)]);
@@ -43,23 +45,13 @@ public sealed class Gpt2Tokenizer : Tokenizer
         TokenizerFolder.Write(folder, _vocabulary, EndOfTextId);
     }
 
-    // The published merges.txt says the whole vocabulary: the 256 bytes, then one token for each merge, then end of text.
+    // The merges of the published merges.txt by their ids.
     internal static Gpt2Tokenizer ReadEmbedded()
     {
-        using var resource = typeof(Gpt2Tokenizer).Assembly.GetManifestResourceStream("NanoGpt.gpt2-merges.txt.br")!;
-        using var reader = new StreamReader(new BrotliStream(resource, CompressionMode.Decompress), Encoding.UTF8);
-        var merges = new List<string>(50_000);
-        var tokens = new Dictionary<string, int>(50_257);
-        foreach (var b in ByteAlphabet.Order) tokens.Add(ByteAlphabet.Write([b]), tokens.Count);
-        reader.ReadLine(); // #version: 0.2
-        while (reader.ReadLine() is { } line)
-        {
-            merges.Add(line);
-            tokens.Add(line.Replace(" ", "", StringComparison.Ordinal), tokens.Count);
-        }
-
-        var special = new Dictionary<string, int> { [EndOfText] = tokens.Count };
-        return new Gpt2Tokenizer(new BytePairVocabulary(tokens, merges, special, "GPT-2's vocabulary"));
+        using var resource = typeof(Gpt2Tokenizer).Assembly.GetManifestResourceStream("NanoGpt.gpt2-merges.bin")!;
+        var pairs = new byte[resource.Length];
+        resource.ReadExactly(pairs);
+        return new Gpt2Tokenizer(BytePairVocabulary.FromMerges(pairs, EndOfText));
     }
 
     internal override void Encode(ReadOnlySpan<byte> utf8, bool allowSpecial, List<int> ids)
@@ -127,4 +119,7 @@ public sealed class Gpt2Tokenizer : Tokenizer
             position = next[first] + _special[first].Text.Length;
         }
     }
+
+    /// <summary>A special token as text writes it. A class: the runtime has sorting compiled for classes, and would compile it for a struct.</summary>
+    private sealed record Special(byte[] Text, int Id);
 }

@@ -2,6 +2,7 @@
 // answer should be one place in memory: open addressing, key and answer side by side.
 
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace NanoGpt.Tokenization;
 
@@ -14,21 +15,20 @@ internal sealed class PairTable
     private readonly Entry[] _entries;
     private readonly int _shift;
 
-    /// <param name="capacity">How many pairs will be set at most.</param>
-    public PairTable(int capacity)
+    /// <param name="merges">The merges, the first to merge first; a later one of the same pair replaces an earlier one.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once, while a user waits for the first token
+    public PairTable(ReadOnlySpan<Merge> merges)
     {
         // At most half full, so that a search ends after a step or two.
-        var bits = Math.Max(4, BitOperations.Log2((uint)Math.Max(1, capacity)) + 2);
-        _entries = new Entry[1 << bits];
-        Array.Fill(_entries, new Entry { Rank = None });
+        var bits = Math.Max(4, BitOperations.Log2((uint)Math.Max(1, merges.Length)) + 2);
         _shift = 64 - bits;
-    }
-
-    /// <summary>Says that two neighbours merge; a later word on the same pair replaces an earlier one.</summary>
-    public void Set(int left, int right, int rank, int result)
-    {
-        ref var entry = ref Find(left, right);
-        entry = new Entry { Left = left, Right = right, Rank = rank, Result = result };
+        _entries = new Entry[1 << bits];
+        for (var i = 0; i < _entries.Length; i++) _entries[i].Rank = None;
+        for (var rank = 0; rank < merges.Length; rank++)
+        {
+            var merge = merges[rank];
+            Find(merge.Left, merge.Right) = new Entry { Left = merge.Left, Right = merge.Right, Rank = rank, Result = merge.Result };
+        }
     }
 
     /// <summary>The place of a pair in the order of merges, and what the merge gives.</summary>

@@ -37,8 +37,8 @@ public abstract class Tokenizer
         return TokenizerFolder.Read(folder);
     }
 
-    /// <summary>As <see cref="Load"/> for a model with that many ids; null where the folder has no vocabulary.</summary>
-    internal static Tokenizer? TryLoad(string folder, int vocabSize) => TokenizerFolder.TryRead(folder, vocabSize);
+    /// <summary>The vocabulary of a folder, or <see cref="Gpt2"/> where it has none.</summary>
+    internal static Tokenizer LoadOrGpt2(string folder) => TokenizerFolder.TryRead(folder) ?? Gpt2;
 
     /// <summary>Writes the vocabulary into a model folder, so that <see cref="Load"/> opens it again.</summary>
     /// <remarks>

@@ -24,11 +24,11 @@ internal static class TokenizerFolder
         TryRead(folder) ?? (HasGpt2Size(folder) ? Tokenizer.Gpt2 : throw new ModelFormatException(
             $"{folder}: no vocabulary; expected {CharactersFile}, vocab.json with merges.txt, tokenizer.json, or a config.json with GPT-2's vocab_size of {Gpt2Size}."));
 
-    /// <summary>Opens the vocabulary of a model with so many ids; null where the folder has none and GPT-2's doesn't fit.</summary>
-    public static Tokenizer? TryRead(string folder, int vocabSize) =>
-        TryRead(folder) ?? (vocabSize is Gpt2Size or Gpt2PaddedSize ? Tokenizer.Gpt2 : null);
+    /// <summary>Whether a model with so many ids may have GPT-2's vocabulary.</summary>
+    public static bool IsGpt2Size(int vocabSize) => vocabSize is Gpt2Size or Gpt2PaddedSize;
 
-    private static Tokenizer? TryRead(string folder)
+    /// <summary>Opens whichever vocabulary the folder has; null where it has none.</summary>
+    public static Tokenizer? TryRead(string folder)
     {
         if (!Directory.Exists(folder)) throw new ModelFormatException($"{folder}: no such folder; expected a model or dataset folder.");
         var characters = Path.Combine(folder, CharactersFile);
@@ -124,6 +124,6 @@ internal static class TokenizerFolder
         var config = Path.Combine(folder, "config.json");
         return File.Exists(config) && ReadJson(config, root =>
             root.TryGetProperty("vocab_size", out var size) && size.ValueKind == JsonValueKind.Number
-            && size.TryGetInt32(out var value) && value is Gpt2Size or Gpt2PaddedSize);
+            && size.TryGetInt32(out var value) && IsGpt2Size(value));
     }
 }

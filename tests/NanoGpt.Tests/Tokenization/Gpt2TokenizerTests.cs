@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using NanoGpt.Tokenization;
@@ -42,6 +44,28 @@ public sealed class Gpt2TokenizerTests
         }
 
         Assert.Equal(140, count);
+    }
+
+    [Fact]
+    public void The_embedded_vocabulary_is_that_of_OpenAIs_merges()
+    {
+        using var file = new StreamReader(new BrotliStream(File.OpenRead(Vectors.Path("tokenizer/gpt2-merges.txt.br")), CompressionMode.Decompress));
+        var text = file.ReadToEnd();
+        Assert.Equal("1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text))));
+
+        var lines = text.TrimEnd('\n').Split('\n')[1..];
+        var tokens = new Dictionary<string, int>();
+        foreach (var b in ByteAlphabet.Order) tokens.Add(ByteAlphabet.Write([b]), tokens.Count);
+        foreach (var line in lines) tokens.Add(line.Replace(" ", "", StringComparison.Ordinal), tokens.Count);
+        var expected = new BytePairVocabulary(tokens, lines, new Dictionary<string, int> { ["<|endoftext|>"] = tokens.Count }, "merges.txt");
+
+        var actual = ((Gpt2Tokenizer)Gpt2).Vocabulary;
+        Assert.Equal(50_000, actual.Merges.Length);
+        Assert.Equal(expected.Merges, actual.Merges);
+        Assert.Equal(expected.Tokens(), actual.Tokens());
+        Assert.Equal(expected.Special, actual.Special);
+        Assert.Equal(expected.IdOfByte, actual.IdOfByte);
+        foreach (var (left, right, _) in expected.Merges) Assert.Equal(expected.Pairs.Get(left, right), actual.Pairs.Get(left, right));
     }
 
     [Fact]
