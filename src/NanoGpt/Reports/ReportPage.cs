@@ -114,7 +114,7 @@ internal static class ReportPage
         foreach (var run in runs)
         {
             var best = run.ValLoss.Where(p => double.IsFinite(p.Y)).DefaultIfEmpty(new Point(-1, double.NaN)).MinBy(p => p.Y);
-            page.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(run.Name)}</td><td>{(run.Loss.Count == 0 ? 0 : run.Loss[^1].X + 1):N0}</td>");
+            page.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(run.Name)}</td><td>{run.Steps:N0}</td>");
             page.Append(CultureInfo.InvariantCulture, $"<td>{(run.Loss.Count == 0 ? double.NaN : run.Loss[^1].Y):F4}</td><td>{best.Y:F4}</td><td>{best.X:N0}</td>");
             page.Append(CultureInfo.InvariantCulture, $"<td>{run.LastTokens:N0}</td><td>{(run.TokensPerSecond.Count == 0 ? double.NaN : Median(run.TokensPerSecond)):N0}</td></tr>\n");
         }

@@ -43,6 +43,9 @@ internal sealed partial class RunRecord
     /// <summary>Options, model and machine, as the last start wrote them.</summary>
     public Dictionary<string, string> About { get; } = [];
 
+    /// <summary>Steps done: a step's line stands for itself, an evaluation's for those before it. Not each step has a line.</summary>
+    public double Steps => Math.Max(Loss.Select(p => p.X + 1).DefaultIfEmpty(0).Max(), TrainLoss.Concat(ValLoss).Select(p => p.X).DefaultIfEmpty(0).Max());
+
     public double LastTokens { get; private set; }
 
     /// <summary>Reads a run's folder, its metrics.jsonl, or a nanoGPT log.</summary>

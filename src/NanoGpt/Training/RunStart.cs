@@ -45,11 +45,12 @@ internal static class RunStart
             optimizer = MakeOptimizer(network, options);
             var checkpoints = new CheckpointStore(folder.FullPath, options.KeepCheckpoints);
             if (!options.EvalOnly) checkpoints.CleanLeftovers();
-            var state = options.ResumeFrom is { } source ? Resume(source, network, optimizer, Say) : null;
-            if (state is null && !options.EvalOnly && folder.SetEarlierRunAside())
+            var resumed = options.ResumeFrom is { } source ? Resume(source, network, optimizer, Say) : null;
+            if (resumed is null && !options.EvalOnly && folder.SetEarlierRunAside())
                 Say(TrainingEvent.Notice, $"{folder.FullPath} has an earlier run: moved to {Path.Combine(options.OutDir, "previous")}");
-            foreach (var (what, text) in state is null ? [] : Differences(state, given, data)) Say(what, text);
+            foreach (var (what, text) in resumed is null ? [] : Differences(resumed, given, network.Config, data)) Say(what, text);
 
+            var state = resumed?.State;
             levers = SpeedLevers.Apply(network, device, options, state, warning => Say(TrainingEvent.Warning, warning));
             files = options.EvalOnly ? RunFiles.None() : new RunFiles(folder.FullPath, state, options.Tensorboard, fault => Say(TrainingEvent.Warning, fault));
             voice.WriteTo(files);
@@ -83,8 +84,10 @@ internal static class RunStart
     }
 
     /// <summary>What is not as it was when the checkpoint was written, and may well be meant so.</summary>
-    private static IEnumerable<(TrainingEvent Event, string Text)> Differences(TrainerState state, TrainerOptions options, IBatches data)
+    private static IEnumerable<(TrainingEvent Event, string Text)> Differences(
+        CheckpointContent resumed, TrainerOptions options, GPTConfig config, IBatches data)
     {
+        var state = resumed.State;
         const string otherBatches = "the batches will be others than the undisturbed run's";
         if (state.Seed is { } seed && seed != options.Seed)
             yield return (TrainingEvent.Warning, $"seed is {options.Seed}, the checkpoint's was {seed}: {otherBatches}");
@@ -94,9 +97,17 @@ internal static class RunStart
         string[] everyRunsOwn = ["out_dir", "resume_from", "max_iters", "seed"];
         var changed = options.ToDictionary().Where(o => !everyRunsOwn.Contains(o.Key) && state.Options.TryGetValue(o.Key, out var was) && Text(was) != Text(o.Value))
             .Select(o => $"{o.Key} {Text(state.Options[o.Key])} -> {Text(o.Value)}").ToList();
+        if (Dropout(config) != Dropout(resumed.Config)) changed.Add($"dropout {Dropout(resumed.Config)} -> {Dropout(config)}");
         if (changed.Count > 0) yield return (TrainingEvent.Notice, "changed since the checkpoint: " + string.Join(", ", changed));
 
         static string Text(object? value) => value is null ? "None" : Convert.ToString(value, CultureInfo.InvariantCulture)!;
+
+        // One number where all three places have the same, as nanoGPT's option.
+        static string Dropout(GPTConfig c)
+        {
+            double[] rates = [c.EmbeddingDropout, c.AttentionDropout, c.ResidualDropout];
+            return string.Join('/', (rates.Distinct().Count() == 1 ? rates[..1] : rates).Select(rate => Text(rate)));
+        }
     }
 
     /// <summary>The options with their nulls filled in.</summary>
@@ -136,15 +147,16 @@ internal static class RunStart
             Backend = options.Speed.FusedOptimizer ? AdamWBackend.Auto : AdamWBackend.Plain,
         });
 
-    private static TrainerState Resume(string source, GPTModel network, FusedAdamW optimizer, Action<TrainingEvent, string> say)
+    private static CheckpointContent Resume(string source, GPTModel network, FusedAdamW optimizer, Action<TrainingEvent, string> say)
     {
         var path = FindCheckpoint(source, say);
-        var state = File.Exists(path)
+        var content = File.Exists(path)
             ? TrainingCheckpoint.ReadNanoGpt(path, network, optimizer)
             : TrainingCheckpoint.Read(path, network, optimizer);
+        var state = content.State;
         var best = state.Best is { } b ? b.Loss.ToString("F4", CultureInfo.InvariantCulture) : "none";
         say(TrainingEvent.Notice, $"resuming from {path}: iteration {state.Iteration}, best val loss {best}");
-        return state;
+        return content;
     }
 
     /// <summary>A checkpoint folder that is whole, or a nanoGPT file.</summary>

@@ -7,6 +7,11 @@ using static TorchSharp.torch;
 
 namespace NanoGpt.Training;
 
+/// <summary>What a checkpoint says, beside the weights and moments that have gone to their places.</summary>
+/// <param name="State">Where its run stood.</param>
+/// <param name="Config">Its model.</param>
+internal sealed record CheckpointContent(TrainerState State, GPTConfig Config);
+
 /// <summary>Writes and reads the content of one checkpoint folder.</summary>
 internal static class TrainingCheckpoint
 {
@@ -19,7 +24,7 @@ internal static class TrainingCheckpoint
 
     /// <summary>Loads a checkpoint folder whose manifest has been checked; if it throws, nothing has changed.</summary>
     /// <exception cref="CheckpointException">The folder is not a checkpoint, or one of another model.</exception>
-    public static TrainerState Read(string folder, GPTModel network, FusedAdamW optimizer)
+    public static CheckpointContent Read(string folder, GPTModel network, FusedAdamW optimizer)
     {
         using var scope = NewDisposeScope();
         var state = TrainerState.Read(folder);
@@ -27,13 +32,13 @@ internal static class TrainingCheckpoint
         CheckShape(folder, weights.Config, network.Config);
         optimizer.ImportState(Cropped(OptimizerFile.Read(Path.Combine(folder, OptimizerFile.FileName)), network.Config));
         TorchWeights.CopyInto(network, weights.CropBlockSize(network.Config.BlockSize)); // lies in what weights owns
-        return state;
+        return new CheckpointContent(state, weights.Config);
     }
 
     /// <summary>Loads nanoGPT's <c>ckpt.pt</c>; if it throws, nothing has changed.</summary>
     /// <exception cref="CheckpointException">It has no optimizer state, or is of another model.</exception>
     /// <exception cref="ModelFormatException">It is not a nanoGPT checkpoint.</exception>
-    public static TrainerState ReadNanoGpt(string file, GPTModel network, FusedAdamW optimizer)
+    public static CheckpointContent ReadNanoGpt(string file, GPTModel network, FusedAdamW optimizer)
     {
         const double noBestYet = 1e9; // what train.py starts with
         using var scope = NewDisposeScope();
@@ -46,12 +51,13 @@ internal static class TrainingCheckpoint
         optimizer.ImportState(Cropped(new AdamWState((long)state.Moments.Values.Max(m => m.Step), [.. moments]), network.Config));
         TorchWeights.CopyInto(network, checkpoint.Weights.CropBlockSize(network.Config.BlockSize));
         var iteration = checked((int)checkpoint.IterNum);
-        return new TrainerState
+        var start = new TrainerState
         {
             Iteration = iteration,
             Best = checkpoint.BestValLoss is { } loss and < noBestYet ? (iteration, loss) : null,
             Seed = checkpoint.Settings.TryGetValue("seed", out var seed) && seed is long and >= int.MinValue and <= int.MaxValue ? (int)(long)seed : null,
         };
+        return new CheckpointContent(start, checkpoint.Config);
     }
 
     private static unsafe Tensor ToTensor(WeightTensor weight)

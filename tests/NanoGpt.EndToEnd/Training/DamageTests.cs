@@ -8,6 +8,7 @@ namespace NanoGpt.EndToEnd.Training;
 [Collection(nameof(TorchProcess))]
 public sealed class DamageTests : IDisposable
 {
+    private readonly SmallRun _run = new(dropout: 0);
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("nanogpt-damage-");
 
     public void Dispose() => _folder.Delete(recursive: true);
@@ -17,7 +18,7 @@ public sealed class DamageTests : IDisposable
     {
         var each = TestLength.ChoosePart(10, 1000);
         var outDir = Path.Combine(_folder.FullName, "out");
-        SmallRun.Train(SmallRun.Options(outDir, maxIters: 4) with { EvalInterval = 1000 });
+        _run.Train(SmallRun.Options(outDir, maxIters: 4) with { EvalInterval = 1000 });
         var newest = Checkpoint.FindNewest(outDir)!;
         var previous = Path.Combine(outDir, "ckpt-00000003");
         Assert.Equal(4, newest.Iteration);
@@ -42,10 +43,10 @@ public sealed class DamageTests : IDisposable
     public void Damaged_checkpoint_that_is_asked_for_by_name_is_refused()
     {
         var outDir = Path.Combine(_folder.FullName, "out");
-        SmallRun.Train(SmallRun.Options(outDir, maxIters: 3));
+        _run.Train(SmallRun.Options(outDir, maxIters: 3));
         var file = Path.Combine(outDir, "ckpt-00000003", "model.safetensors");
         File.WriteAllBytes(file, Flipped(File.ReadAllBytes(file), 8 * 5000));
-        using var gpt = SmallRun.NewModel();
+        using var gpt = _run.NewModel();
         using var data = SmallRun.NewData(gpt.Tokenizer);
 
         var error = Assert.Throws<CheckpointException>(() =>
@@ -69,7 +70,7 @@ public sealed class DamageTests : IDisposable
         {
             if (Directory.Exists(copy)) Directory.Delete(copy, recursive: true);
             // The disk is seen by that process alone: what is on it at the end is copied out by the shell that mounted it.
-            using var process = SmallRun.StartProcess(
+            using var process = _run.StartProcess(
                 Path.Combine(disk, "out"), $"mount -t tmpfs -o size={kilobytes}k none '{disk}' && trap '' TERM && {{ \"$@\"; cp -a '{disk}/out' '{copy}'; exit; }}");
             var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
             var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
@@ -91,21 +92,21 @@ public sealed class DamageTests : IDisposable
         var outDir = Path.Combine(_folder.FullName, "out");
         using (new ClosedFolders(_folder.FullName))
         {
-            var refused = Assert.Throws<CheckpointException>(() => SmallRun.Train(SmallRun.Options(outDir, 9)));
+            var refused = Assert.Throws<CheckpointException>(() => _run.Train(SmallRun.Options(outDir, 9)));
             Assert.Contains($"{outDir}: the output folder cannot be used", refused.Message, StringComparison.Ordinal);
         }
 
         var closing = new ClosesAfter(3, outDir);
-        var error = Assert.Throws<CheckpointException>(() => SmallRun.Train(SmallRun.Options(outDir, 9), closing));
+        var error = Assert.Throws<CheckpointException>(() => _run.Train(SmallRun.Options(outDir, 9), closing));
         Assert.Contains("denied", error.Message, StringComparison.Ordinal);
         Assert.Equal(3, Checkpoint.FindNewest(outDir)!.Iteration);
-        Assert.Throws<CheckpointException>(() => SmallRun.Train(SmallRun.Options(outDir, 9)));
+        Assert.Throws<CheckpointException>(() => _run.Train(SmallRun.Options(outDir, 9)));
 
         closing.Folder!.Dispose();
         MustResumeAt(3, outDir);
-        Assert.Equal(9, SmallRun.Train(SmallRun.Options(outDir, 8)).Iterations);
+        Assert.Equal(9, _run.Train(SmallRun.Options(outDir, 8)).Iterations);
         Assert.Empty(Directory.GetDirectories(outDir, ".*"));
-        SmallRun.MustEqualAnUndisturbedRun(outDir);
+        _run.MustEqualAnUndisturbedRun(outDir);
     }
 
     [Fact]
@@ -114,16 +115,16 @@ public sealed class DamageTests : IDisposable
         var file = Path.Combine(_folder.FullName, "file");
         File.WriteAllText(file, "not a folder");
 
-        var error = Assert.Throws<CheckpointException>(() => SmallRun.Train(SmallRun.Options(Path.Combine(file, "out"), 3)));
+        var error = Assert.Throws<CheckpointException>(() => _run.Train(SmallRun.Options(Path.Combine(file, "out"), 3)));
 
         Assert.Contains("output folder cannot be used", error.Message);
     }
 
-    private static void MustResumeAt(int iteration, string outDir)
+    private void MustResumeAt(int iteration, string outDir)
     {
         var copy = outDir + "-resumed";
         if (Directory.Exists(copy)) Directory.Delete(copy, recursive: true);
-        using var gpt = SmallRun.NewModel();
+        using var gpt = _run.NewModel();
         using var data = SmallRun.NewData(gpt.Tokenizer);
         var first = new FirstStep();
         new Trainer(gpt, SmallRun.Options(copy, iteration) with { ResumeFrom = outDir }).Train(data, first, TestContext.Current.CancellationToken);

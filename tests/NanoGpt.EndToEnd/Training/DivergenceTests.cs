@@ -11,9 +11,12 @@ public sealed class DivergenceTests : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    [Fact]
-    public void Runs_that_diverge_at_any_step_leave_nothing_of_it()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.1)]
+    public void Runs_that_diverge_at_any_step_leave_nothing_of_it(double dropout)
     {
+        var run = new SmallRun(dropout);
         var times = TestLength.ChoosePart(6, 200);
         var outDir = Path.Combine(_folder.FullName, "out");
         var dice = TestLength.Dice(17);
@@ -21,23 +24,23 @@ public sealed class DivergenceTests : IDisposable
         for (var (i, at) = (0, 0); i < times; i++)
         {
             at += dice.Next(1, 8);
-            using var gpt = SmallRun.NewModel();
+            using var gpt = run.NewModel();
             using var data = SmallRun.NewData(gpt.Tokenizer);
             var options = SmallRun.Options(outDir, 1_000_000) with { ResumeFrom = i == 0 ? null : outDir };
 
             var error = Assert.Throws<TrainingDivergedException>(() =>
-                new Trainer(gpt, options).Train(data, new Poison(gpt, at, dice), TestContext.Current.CancellationToken));
+                new Trainer(gpt, options).Train(data, new Poison(gpt, at, dice, poisonsGradients: dropout > 0), TestContext.Current.CancellationToken));
 
             Assert.Contains($"iteration {at}:", error.Message);
             Assert.Equal(at, Checkpoint.FindNewest(outDir)!.Iteration); // saved before the poison; not one after it
         }
 
-        SmallRun.MustEqualAnUndisturbedRun(outDir);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{times} runs poisoned over {Checkpoint.FindNewest(outDir)!.Iteration} steps: each stopped before the step");
+        run.MustEqualAnUndisturbedRun(outDir);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{times} runs with dropout {dropout} poisoned over {Checkpoint.FindNewest(outDir)!.Iteration} steps: each stopped before the step");
     }
 
-    /// <summary>After the checkpoint of a step, makes a weight or a gradient infinite or no number.</summary>
-    private sealed class Poison(GPT gpt, int at, Random dice) : IProgress<TrainingProgress>
+    /// <summary>After the checkpoint of a step, makes a weight infinite or no number, or a gradient that autograd will add to.</summary>
+    private sealed class Poison(GPT gpt, int at, Random dice, bool poisonsGradients) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value)
         {
@@ -47,7 +50,7 @@ public sealed class DivergenceTests : IDisposable
             var parameters = gpt.Network.parameters().ToList();
             var victim = parameters[dice.Next(parameters.Count)];
             var poison = new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity }[dice.Next(3)];
-            if (dice.Next(2) == 0) victim.grad = torch.full_like(victim, poison).DetachFromDisposeScope(); // the backward pass adds to it
+            if (poisonsGradients && dice.Next(2) == 0) victim.grad = torch.full_like(victim, poison).DetachFromDisposeScope();
             else victim.fill_(poison);
         }
     }

@@ -11,10 +11,13 @@ public sealed class KillTests : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    [Fact]
-    public async Task Killed_runs_go_on_as_if_nothing_had_been()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.1)]
+    public async Task Killed_runs_go_on_as_if_nothing_had_been(double dropout)
     {
-        var (random, aimed) = (TestLength.ChoosePart(2, 200), TestLength.ChoosePart(3, 100));
+        var run = new SmallRun(dropout);
+        var (random, aimed) = (TestLength.ChoosePart(1, 200), TestLength.ChoosePart(2, 100));
         var outDir = Path.Combine(_folder.FullName, "out");
         var dice = TestLength.Dice(7);
         var time = Stopwatch.StartNew();
@@ -23,7 +26,7 @@ public sealed class KillTests : IDisposable
         for (var kill = 0; kill < random + aimed; kill++)
         {
             var before = Directory.Exists(outDir) ? Checkpoint.FindNewest(outDir)?.Iteration ?? 0 : 0;
-            using var process = SmallRun.StartProcess(outDir);
+            using var process = run.StartProcess(outDir);
             var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
             var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
             await WaitForAStepAsync(process, outDir, after: before, output);
@@ -41,10 +44,10 @@ public sealed class KillTests : IDisposable
             Assert.InRange(done - newest.Iteration, -1, 1); // save_interval is 1: at most the step that was not saved yet
         }
 
-        SmallRun.MustEqualAnUndisturbedRun(outDir);
+        run.MustEqualAnUndisturbedRun(outDir);
         Assert.Empty(Directory.GetDirectories(outDir + "-undisturbed", ".*"));
         TestContext.Current.TestOutputHelper?.WriteLine(
-            $"{random} random and {aimed} aimed kills over {Checkpoint.FindNewest(outDir)!.Iteration} steps in {SmallRun.Seconds(time.Elapsed)} s: all resumed, "
+            $"{random} random and {aimed} aimed kills with dropout {dropout} over {Checkpoint.FindNewest(outDir)!.Iteration} steps in {SmallRun.Seconds(time.Elapsed)} s: all resumed, "
             + $"{lost.Count(steps => steps > 0)} had one step to do again, losses and weights identical to the undisturbed run.");
     }
 

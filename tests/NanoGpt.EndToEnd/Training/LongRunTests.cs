@@ -13,10 +13,13 @@ public sealed class LongRunTests : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    [Fact]
-    public void Cancelled_runs_go_on_as_if_nothing_had_been()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.1)]
+    public void Cancelled_runs_go_on_as_if_nothing_had_been(double dropout)
     {
-        var stops = TestLength.ChoosePart(8, 200);
+        var run = new SmallRun(dropout);
+        var stops = TestLength.ChoosePart(5, 200);
         var outDir = Path.Combine(_folder.FullName, "out");
         var dice = TestLength.Dice(13);
 
@@ -25,19 +28,22 @@ public sealed class LongRunTests : IDisposable
             // Saves only when stopped; evaluations are long enough to be stopped in too.
             using var stop = new CancellationTokenSource();
             var steps = new StopAfter(stop, dice.Next(1, 12), TimeSpan.FromMilliseconds(dice.NextDouble() * 10));
-            var result = SmallRun.Train(SmallRun.Options(outDir, 1_000_000) with { SaveInterval = 0, EvalInterval = 25 }, steps, stop);
+            var result = run.Train(SmallRun.Options(outDir, 1_000_000) with { SaveInterval = 0, EvalInterval = 25 }, steps, stop);
 
             Assert.Equal(TrainingEnd.Cancelled, result.End);
             Assert.InRange(steps.StepsAfterTheStop, 0, 1);
             Assert.Equal(result.Iterations, Checkpoint.FindNewest(outDir)!.Iteration);
         }
 
-        SmallRun.MustEqualAnUndisturbedRun(outDir);
+        run.MustEqualAnUndisturbedRun(outDir);
     }
 
-    [Fact]
-    public void Garbage_collections_at_any_moment_change_nothing()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.1)]
+    public void Garbage_collections_at_any_moment_change_nothing(double dropout)
     {
+        var run = new SmallRun(dropout);
         // TorchSharp hands native code the handle of a Scalar that nothing refers to any more: where a collection falls into
         // such a call, its finalizer frees what the call still reads. Nothing in a step may use such a Scalar.
         var steps = TestLength.Choose(100, 2_000);
@@ -52,24 +58,26 @@ public sealed class LongRunTests : IDisposable
             }
         });
 
-        SmallRun.Train(SmallRun.Options(quiet, steps) with { SaveInterval = 0 });
+        run.Train(SmallRun.Options(quiet, steps) with { SaveInterval = 0 });
         collector.Start();
-        SmallRun.Train(SmallRun.Options(noisy, steps) with { SaveInterval = 0 });
+        run.Train(SmallRun.Options(noisy, steps) with { SaveInterval = 0 });
         end.Cancel();
         collector.Join();
 
         Assert.Equal(SmallRun.Losses(quiet), SmallRun.Losses(noisy));
     }
 
-    [Fact]
-    public void Memory_stays_flat()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.1)]
+    public void Memory_stays_flat(double dropout)
     {
         var steps = TestLength.Choose(1_000, 10_000);
         var watch = new MemoryWatch(every: steps / 20);
 
-        SmallRun.Train(SmallRun.Options(Path.Combine(_folder.FullName, "out"), steps) with { SaveInterval = 100, EvalInterval = 100 }, watch);
+        new SmallRun(dropout).Train(SmallRun.Options(Path.Combine(_folder.FullName, "out"), steps) with { SaveInterval = 100, EvalInterval = 100 }, watch);
 
-        MustBeFlat(watch, $"{steps} steps");
+        MustBeFlat(watch, $"{steps} steps with dropout {dropout}");
     }
 
     // Each of TorchSharp's modules leaves 64 bytes, this network of 28 of them about 2 KB (docs/decisions/014-own-linear-layer.md).
@@ -80,7 +88,7 @@ public sealed class LongRunTests : IDisposable
     {
         var times = TestLength.Choose(40, 4_000);
         var folder = Path.Combine(_folder.FullName, "model");
-        using (var gpt = SmallRun.NewModel()) gpt.SavePretrained(folder);
+        using (var gpt = new SmallRun(dropout: 0).NewModel()) gpt.SavePretrained(folder);
         var watch = new MemoryWatch(every: times / 20);
 
         for (var i = 0; i <= times; i++)

@@ -11,7 +11,8 @@ using TorchSharp;
 namespace NanoGpt.EndToEnd.Training;
 
 /// <summary>Starts, kills and compares small runs.</summary>
-internal static class SmallRun
+/// <param name="dropout">The model's; without it gradients are computed in plain C#, with it by autograd.</param>
+internal sealed class SmallRun(double dropout)
 {
     private const string Text = "The keeper climbed the stair and lit the lamp. The lamp turned, the sea answered, and the night went on. ";
 
@@ -21,14 +22,14 @@ internal static class SmallRun
         EvalInterval = 25, EvalIters = 2, SaveInterval = 1, Tensorboard = false, Report = false,
     };
 
-    public static GPT NewModel()
+    public GPT NewModel()
     {
         var tokenizer = new CharacterTokenizer(Text.EnumerateRunes().Distinct().Order());
         var gpt = new GPT(
             new GPTConfig
             {
                 VocabSize = tokenizer.VocabSize, BlockSize = 16, NLayer = 2, NHead = 2, NEmbd = 32,
-                EmbeddingDropout = 0.1, AttentionDropout = 0.1, ResidualDropout = 0.1,
+                EmbeddingDropout = dropout, AttentionDropout = dropout, ResidualDropout = dropout,
             },
             tokenizer, seed: 3);
         _ = gpt.Network;
@@ -51,7 +52,7 @@ internal static class SmallRun
     }
 
     /// <summary>Trains in this process, going on where the folder's last run ended if there was one.</summary>
-    public static TrainingResult Train(TrainerOptions options, IProgress<TrainingProgress>? progress = null, CancellationTokenSource? stop = null)
+    public TrainingResult Train(TrainerOptions options, IProgress<TrainingProgress>? progress = null, CancellationTokenSource? stop = null)
     {
         using var gpt = NewModel();
         using var data = NewData(gpt.Tokenizer);
@@ -60,7 +61,7 @@ internal static class SmallRun
     }
 
     /// <summary>The same in a process of its own, which trains until it is killed.</summary>
-    public static Process StartProcess(string outDir, string? prefix = null)
+    public Process StartProcess(string outDir, string? prefix = null)
     {
         string[] command = ["dotnet", Path.Combine(AppContext.BaseDirectory, "NanoGpt.EndToEnd.dll"), "-explicit", "only", "-method", $"*.{nameof(SmallRunProcess.Train_in_a_new_process)}"];
         var start = prefix is null
@@ -69,6 +70,7 @@ internal static class SmallRun
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
         start.Environment[SmallRunProcess.OutDirVariable] = outDir;
+        start.Environment[SmallRunProcess.DropoutVariable] = dropout.ToString(CultureInfo.InvariantCulture);
         start.Environment["OMP_NUM_THREADS"] = "1";
         return Process.Start(start)!;
     }
@@ -90,7 +92,7 @@ internal static class SmallRun
     }
 
     /// <summary>Checks that what a folder's disturbed run did is what an undisturbed one does: losses and weights, to the bit.</summary>
-    public static void MustEqualAnUndisturbedRun(string outDir)
+    public void MustEqualAnUndisturbedRun(string outDir)
     {
         var newest = Checkpoint.FindNewest(outDir)!;
         var undisturbed = outDir + "-undisturbed";
@@ -99,6 +101,8 @@ internal static class SmallRun
         Assert.Equal(Losses(undisturbed), Losses(outDir)[..newest.Iteration]);
         var other = Checkpoint.FindNewest(undisturbed)!;
         Assert.Equal(newest.Iteration, other.Iteration);
+        using var state = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(newest.Path, "trainer.json")));
+        Assert.Equal(dropout == 0, state.RootElement.GetProperty("managed_pass").GetBoolean());
         foreach (var file in new[] { "model.safetensors", "optimizer.safetensors" })
             Assert.Equal(File.ReadAllBytes(Path.Combine(other.Path, file)), File.ReadAllBytes(Path.Combine(newest.Path, file)));
     }
@@ -110,11 +114,14 @@ internal static class SmallRun
 public sealed class SmallRunProcess
 {
     internal const string OutDirVariable = "NANOGPT_TEST_OUT_DIR";
+    internal const string DropoutVariable = "NANOGPT_TEST_DROPOUT";
 
     [Fact(Explicit = true)]
     public void Train_in_a_new_process()
     {
-        var outDir = Environment.GetEnvironmentVariable(OutDirVariable) ?? throw new InvalidOperationException($"{OutDirVariable} is not set.");
-        SmallRun.Train(SmallRun.Options(outDir, maxIters: 1_000_000));
+        var run = new SmallRun(double.Parse(Variable(DropoutVariable), CultureInfo.InvariantCulture));
+        run.Train(SmallRun.Options(Variable(OutDirVariable), maxIters: 1_000_000));
+
+        static string Variable(string name) => Environment.GetEnvironmentVariable(name) ?? throw new InvalidOperationException($"{name} is not set.");
     }
 }

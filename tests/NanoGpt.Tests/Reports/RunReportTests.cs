@@ -33,6 +33,17 @@ public sealed class RunReportTests : IDisposable
     }
 
     [Fact]
+    public void Steps_without_a_line_of_their_own_are_counted()
+    {
+        var run = WriteRun("run", steps: 1, evaluateEach: 20);
+        File.AppendAllLines(_folder.File("run", "metrics.jsonl"), ["""{"iter":20,"loss":2}""", """{"iter":28,"train_loss":1,"val_loss":1}"""]);
+
+        var cells = Draw(run).Descendants("table").First().Descendants("td").Select(cell => cell.Value).ToList();
+
+        Assert.Equal(["run", "28", "2.0000"], cells[..3]);
+    }
+
+    [Fact]
     public void Page_asks_nothing_of_the_network()
     {
         var text = DrawText(WriteRun("run", steps: 5, evaluateEach: 2));

@@ -142,13 +142,13 @@ public sealed class ResumeTests : IDisposable
         var others = new NanoGptBatches { Fingerprint = "another's" };
         var changed = options with { MaxIters = 8, Seed = 6, GradClip = 0.5, ResumeFrom = _folder.Path };
 
-        using (var gpt = NewModel()) new Trainer(gpt, changed).TrainOn(others, new Listener(said, TrainingEvent.Warning, TrainingEvent.Notice), Token);
+        using (var gpt = NanoGptRun.NewModel(_run.Config with { ResidualDropout = 0.25 })) new Trainer(gpt, changed).TrainOn(others, new Listener(said, TrainingEvent.Warning, TrainingEvent.Notice), Token);
 
         Assert.Equal(
             ["seed is 6, the checkpoint's was 5: the batches will be others than the undisturbed run's",
                 "batches.safetensors is not what the checkpoint was trained on (batches.safetensors): the batches will be others than the undisturbed run's"],
             said.Where(p => p.Event == TrainingEvent.Warning && p.Text!.Contains("undisturbed")).Select(p => p.Text));
-        Assert.Contains("changed since the checkpoint: grad_clip 1 -> 0.5", said.Select(p => p.Text));
+        Assert.Contains("changed since the checkpoint: grad_clip 1 -> 0.5, dropout 0 -> 0/0/0.25", said.Select(p => p.Text));
         var checkpoint = Checkpoint.FindNewest(_folder.Path)!;
         Assert.Equal(0.5, checkpoint.Options["grad_clip"]);
         Assert.Null(checkpoint.Options["dtype"]); // as it was given
