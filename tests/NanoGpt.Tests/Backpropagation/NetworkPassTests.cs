@@ -2,6 +2,7 @@
 
 using NanoGpt.Backpropagation;
 using NanoGpt.Native;
+using NanoGpt.Tests.Numerics;
 using NanoGpt.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,6 +16,8 @@ public sealed class NetworkPassTests : IDisposable
 
     private readonly DisposeScope _scope = NewScope();
 
+    private const string Uneven = "odd widths";
+
     public static TheoryData<string, GPTConfig, int, int> Models => new()
     {
         { "GPT-2's form", Small, 3, 16 },
@@ -27,7 +30,7 @@ public sealed class NetworkPassTests : IDisposable
         { "a head of its own", Small with { TieWordEmbeddings = false }, 3, 16 },
         { "scores not scaled", Small with { ScaleAttentionWeights = false }, 3, 16 },
         { "scores by layer", Small with { ScaleAttentionByInverseLayerIndex = true }, 3, 16 },
-        { "odd widths", Small with { NEmbd = 39, NHead = 3, NInner = 53, VocabSize = 101 }, 5, 13 },
+        { Uneven, Small with { NEmbd = 39, NHead = 3, NInner = 53, VocabSize = 101 }, 5, 13 },
         { "more than a block of queries", Small with { BlockSize = 200, NLayer = 1 }, 2, 131 },
         { "deeper than a block of the product", Small with { NEmbd = 288, NHead = 3, NLayer = 1 }, 3, 16 },
     };
@@ -38,7 +41,6 @@ public sealed class NetworkPassTests : IDisposable
     [MemberData(nameof(Models))]
     public void Loss_and_gradients_are_autograds(string form, GPTConfig config, int sequences, int length)
     {
-        Assert.NotEmpty(form);
         var network = Network(config);
         var (x, y) = Batch(config, sequences, length);
         y[0] = length > 1 ? -1 : y[0]; // not counted
@@ -46,7 +48,7 @@ public sealed class NetworkPassTests : IDisposable
         var expected = pass.AddGradients(x, y, 0.5, 1, 0) + pass.AddGradients(y.Select(id => Math.Max(id, 0)).ToArray(), y, 0.5, 1, 0);
         var gradients = Gradients(network);
 
-        foreach (var kernels in GradientKernels.Supported)
+        foreach (var kernels in form == Uneven ? TestKernels.Gradients : GradientKernels.Supported) // number by number they take long
         {
             foreach (var recomputes in new[] { false, true })
             {

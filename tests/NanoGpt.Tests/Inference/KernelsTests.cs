@@ -1,19 +1,20 @@
 using NanoGpt.Formats;
 using NanoGpt.Inference;
 using NanoGpt.Numerics;
+using NanoGpt.Tests.Numerics;
 
 namespace NanoGpt.Tests.Inference;
 
 /// <summary>Each implementation of the arithmetic against sums in double.</summary>
 public sealed unsafe class KernelsTests
 {
-    public static TheoryData<string> All() => [.. PanelKernels.Supported.Select(kernels => kernels.Rows.Name)];
+    public static TheoryData<string> All() => [.. TestKernels.Panels.Select(kernels => kernels.Rows.Name)];
 
     [Theory]
     [MemberData(nameof(All))]
     public void Products_equal_sums_in_double_for_every_number_of_rows_and_odd_sizes(string name)
     {
-        var kernels = EngineParityTests.Named(name);
+        var kernels = TestKernels.PanelsNamed(name);
         foreach (var precision in (Dtype[])[Dtype.Float32, Dtype.BFloat16, Dtype.Int8])
         {
             foreach (var (rows, inputs, outputs) in new[] { (1, 1, 1), (1, 7, 200), (2, 64, 33), (3, 255, 50), (4, 256, 5), (5, 257, 64), (6, 300, 70), (7, 768, 17), (8, 31, 130), (9, 33, 40), (13, 500, 90), (50, 1100, 65), (97, 80, 80) })
@@ -25,7 +26,7 @@ public sealed unsafe class KernelsTests
     [MemberData(nameof(All))]
     public void A_row_gives_the_same_bits_in_any_company(string name)
     {
-        var kernels = EngineParityTests.Named(name);
+        var kernels = TestKernels.PanelsNamed(name);
         foreach (var precision in (Dtype[])[Dtype.Float32, Dtype.BFloat16, Dtype.Int8])
         {
             foreach (var inputs in new[] { 255, 1100 })
@@ -44,7 +45,7 @@ public sealed unsafe class KernelsTests
     [MemberData(nameof(All))]
     public void Elementary_functions_are_exact_to_float32(string name)
     {
-        var kernels = EngineParityTests.Named(name);
+        var kernels = TestKernels.PanelsNamed(name);
         for (var x = -100f; x <= 100f; x += 0.0137f)
         {
             AssertClose(GeluTanh(x), Activate(kernels, ActivationFunction.GeluNew, x));
@@ -69,7 +70,7 @@ public sealed unsafe class KernelsTests
     [MemberData(nameof(All))]
     public void Softmax_layer_norm_and_log_sum_exp_equal_their_formulas(string name)
     {
-        var kernels = EngineParityTests.Named(name);
+        var kernels = TestKernels.PanelsNamed(name);
         var random = new Random(3);
         foreach (var length in new[] { 1, 2, 7, 8, 9, 16, 33, 100, 1027 })
         {

@@ -1,6 +1,5 @@
 // Blocked products against three loops.
 
-using NanoGpt.Backpropagation;
 using NanoGpt.Numerics;
 
 namespace NanoGpt.Tests.Numerics;
@@ -17,7 +16,7 @@ public sealed class MatrixProductTests
     public unsafe void Products_of_all_forms_are_those_of_three_loops(int m, int k, int n)
     {
         float[] a = Draw(m * k, 1), b = Draw(k * n, 2), before = Draw(m * n, 3);
-        foreach (var kernels in GradientKernels.Supported)
+        foreach (var kernels in TestKernels.Gradients)
         {
             foreach (var threads in new[] { 1, 3 })
             {
