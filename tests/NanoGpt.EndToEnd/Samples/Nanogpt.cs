@@ -17,6 +17,9 @@ internal sealed class Nanogpt : IDisposable
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("nanogpt-").FullName;
 
+    /// <summary>Variables of the program's environment, beside those that keep it off the network.</summary>
+    public Dictionary<string, string> Environment { get; init; } = [];
+
     public static string Program => Path.Combine(AppContext.BaseDirectory, "NanoGpt.Samples.dll");
 
     public string PathOf(string file) => Path.Combine(Folder, file);
@@ -34,6 +37,7 @@ internal sealed class Nanogpt : IDisposable
         };
         start.Environment["HF_HUB_OFFLINE"] = "1";
         start.Environment["HF_HOME"] = PathOf("huggingface");
+        foreach (var (name, value) in Environment) start.Environment[name] = value;
         return Process.Start(start)!;
     }
 
