@@ -30,9 +30,9 @@ internal static unsafe class Products
             Matrix mx = Of(x), mw = Of(w), my = Of(y);
             var flops = 2.0 * tokens * inputs * outputs;
             Console.Write($"{name,-20}{tokens,7}{inputs,7}{outputs,7}");
-            Compare(flops, () => product.Multiply(mx, mw.Transposed, my, adds: false), () => { using var r = nn.functional.linear(x, w); });
-            Compare(flops, () => product.Multiply(my, mw, mx, adds: false), () => { using var r = y.mm(w); });
-            Compare(flops, () => product.Multiply(my.Transposed, mx, mw, adds: false), () => { using var t = y.t(); using var r = t.mm(x); });
+            Compare(flops, () => product.Multiply(mx, mw.Transposed, my), () => { using var r = nn.functional.linear(x, w); });
+            Compare(flops, () => product.Multiply(my, mw, mx), () => { using var r = y.mm(w); });
+            Compare(flops, () => product.Multiply(my.Transposed, mx, mw), () => { using var t = y.t(); using var r = t.mm(x); });
             Console.WriteLine();
         }
 

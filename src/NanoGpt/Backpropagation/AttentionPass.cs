@@ -12,7 +12,8 @@ internal sealed unsafe class AttentionPass : IDisposable
 
     private readonly Workbench _bench;
     private readonly int _length, _sequences, _heads, _headSize, _width;
-    private readonly NativeBuffer[] _scores, _slopes;
+    private readonly FloatArena[] _rooms;
+    private readonly Room[] _ofWorker;
 
     /// <param name="bench">Threads and arithmetic.</param>
     /// <param name="config">The model.</param>
@@ -22,10 +23,9 @@ internal sealed unsafe class AttentionPass : IDisposable
     {
         _bench = bench;
         (_sequences, _length, _heads, _headSize, _width) = (sequences, length, config.NHead, config.HeadSize, config.NEmbd);
-        _scores = Rooms();
-        _slopes = Rooms();
-
-        NativeBuffer[] Rooms() => [.. Enumerable.Range(0, bench.Team.Size).Select(_ => NativeBuffer.OfFloats((long)BlockRows * length))];
+        var packed = Math.Max(bench.Product.PackedLength(length, _headSize), bench.Product.PackedLength(_headSize, length));
+        _rooms = [.. Enumerable.Range(0, bench.Team.Size).Select(_ => new FloatArena(Room.Size(length, packed)))];
+        _ofWorker = [.. _rooms.Select(room => new Room(room, length, packed))];
     }
 
     // Two products with as many scores as a triangle has.
@@ -37,13 +37,15 @@ internal sealed unsafe class AttentionPass : IDisposable
     /// <param name="y">(B T, C).</param>
     public void Forward(float* qkv, float scale, float* y) => _bench.Team.For(_sequences * _heads, Work, (head, worker) =>
     {
+        var (product, room) = (_bench.Product, _ofWorker[worker]);
         var (q, k, v) = Parts(qkv, head);
         var output = Head(y, head, _width);
+        PackedFactor keys = product.Pack(k.Transposed, room.KeysAsColumns), values = product.Pack(v, room.Values);
         for (var first = 0; first < _length; first += BlockRows)
         {
             var rows = Math.Min(BlockRows, _length - first);
-            var probabilities = Probabilities(worker, first, rows, q, k, scale);
-            _bench.Product.MultiplyAlone(worker, probabilities, v.Part(0, first + rows, 0, _headSize), output.Part(first, rows, 0, _headSize));
+            var probabilities = Probabilities(worker, first, q.Part(first, rows, 0, _headSize), keys, scale);
+            product.MultiplyAlone(worker, probabilities, values.Part(0, first + rows, _headSize), output.Part(first, rows, 0, _headSize));
         }
     });
 
@@ -55,45 +57,49 @@ internal sealed unsafe class AttentionPass : IDisposable
     /// <param name="gradient">(B T, 3 C): gets the gradient by qkv.</param>
     public void Backward(float* qkv, float* y, float* slope, float scale, float* gradient) => _bench.Team.For(_sequences * _heads, 3 * Work, (head, worker) =>
     {
+        var (product, room) = (_bench.Product, _ofWorker[worker]);
         var (q, k, v) = Parts(qkv, head);
         var (dq, dk, dv) = Parts(gradient, head);
         var (output, dy) = (Head(y, head, _width), Head(slope, head, _width));
+        PackedFactor keysAsColumns = product.Pack(k.Transposed, room.KeysAsColumns), valuesAsColumns = product.Pack(v.Transposed, room.Values);
+        PackedFactor keys = product.Pack(k, room.Keys), queries = product.Pack(q, room.Queries), slopes = product.Pack(dy, room.OutputSlopes);
 
         // From the last rows, which see all keys, to the first: the last ones write, the others add.
         for (var first = (_length - 1) / BlockRows * BlockRows; first >= 0; first -= BlockRows)
         {
             var rows = Math.Min(BlockRows, _length - first);
-            var (keys, adds) = (first + rows, first + rows < _length);
-            Matrix queries = q.Part(first, rows, 0, _headSize), dyRows = dy.Part(first, rows, 0, _headSize);
+            var seen = first + rows;
+            var adds = seen < _length;
+            Matrix dyRows = dy.Part(first, rows, 0, _headSize), dkSeen = dk.Part(0, seen, 0, _headSize), dvSeen = dv.Part(0, seen, 0, _headSize);
 
-            var p = Probabilities(worker, first, rows, q, k, scale);
-            _bench.Product.MultiplyAlone(worker, p.Transposed, dyRows, dv.Part(0, keys, 0, _headSize), adds);
+            var p = Probabilities(worker, first, q.Part(first, rows, 0, _headSize), keysAsColumns, scale);
+            product.MultiplyAlone(worker, p.Transposed, slopes.Part(first, rows, _headSize), dvSeen, adds ? dvSeen : default);
 
-            var ds = new Matrix(_slopes[worker].Floats, rows, keys);
-            _bench.Product.MultiplyAlone(worker, dyRows, v.Part(0, keys, 0, _headSize).Transposed, ds);
+            var ds = new Matrix(room.ScoreSlopes, rows, seen);
+            product.MultiplyAlone(worker, dyRows, valuesAsColumns.Part(0, _headSize, seen), ds);
             for (var row = 0; row < rows; row++)
             {
                 // The sum of p times its slope is y times dy.
                 var mean = _bench.Kernels.Dot(output.At(first + row, 0), dyRows.At(row, 0), _headSize);
-                _bench.Kernels.SoftmaxGradient(p.At(row, 0), ds.At(row, 0), mean, scale, keys);
+                _bench.Kernels.SoftmaxGradient(p.At(row, 0), ds.At(row, 0), mean, scale, seen);
             }
 
-            _bench.Product.MultiplyAlone(worker, ds, k.Part(0, keys, 0, _headSize), dq.Part(first, rows, 0, _headSize));
-            _bench.Product.MultiplyAlone(worker, ds.Transposed, queries, dk.Part(0, keys, 0, _headSize), adds);
+            product.MultiplyAlone(worker, ds, keys.Part(0, seen, _headSize), dq.Part(first, rows, 0, _headSize));
+            product.MultiplyAlone(worker, ds.Transposed, queries.Part(first, rows, _headSize), dkSeen, adds ? dkSeen : default);
         }
     });
 
     public void Dispose()
     {
-        foreach (var room in _scores.Concat(_slopes)) room.Dispose();
+        foreach (var room in _rooms) room.Dispose();
     }
 
     /// <summary>The probabilities of some queries, (rows, first + rows): zero for keys that come later.</summary>
-    private Matrix Probabilities(int worker, int first, int rows, Matrix q, Matrix k, float scale)
+    private Matrix Probabilities(int worker, int first, Matrix queries, PackedFactor keys, float scale)
     {
-        var scores = new Matrix(_scores[worker].Floats, rows, first + rows);
-        _bench.Product.MultiplyAlone(worker, q.Part(first, rows, 0, _headSize), k.Part(0, first + rows, 0, _headSize).Transposed, scores);
-        for (var row = 0; row < rows; row++)
+        var scores = new Matrix(_ofWorker[worker].Scores, queries.Rows, first + queries.Rows);
+        _bench.Product.MultiplyAlone(worker, queries, keys.Part(0, _headSize, scores.Columns), scores);
+        for (var row = 0; row < scores.Rows; row++)
         {
             var seen = first + row + 1;
             _bench.Kernels.Rows.Softmax(scores.At(row, 0), seen, scale);
@@ -110,4 +116,25 @@ internal sealed unsafe class AttentionPass : IDisposable
     /// <summary>One head of one sequence, (T, hs), in rows of <paramref name="stride"/> values.</summary>
     private Matrix Head(float* values, int head, int stride) =>
         new(values + (nint)(head / _heads) * _length * stride + head % _heads * _headSize, _length, _headSize, stride, 1);
+
+    /// <summary>What a thread works with: scores of some queries, and one head's factors of products, packed.</summary>
+    private sealed class Room(FloatArena memory, int length, int packed)
+    {
+        public float* Scores { get; } = memory.Take((long)BlockRows * length);
+
+        public float* ScoreSlopes { get; } = memory.Take((long)BlockRows * length);
+
+        public float* KeysAsColumns { get; } = memory.Take(packed);
+
+        public float* Keys { get; } = memory.Take(packed);
+
+        public float* Queries { get; } = memory.Take(packed);
+
+        public float* Values { get; } = memory.Take(packed);
+
+        public float* OutputSlopes { get; } = memory.Take(packed);
+
+        /// <summary>Floats that it takes.</summary>
+        public static long Size(int length, int packed) => 2 * FloatArena.SizeOf((long)BlockRows * length) + 5 * FloatArena.SizeOf(packed);
+    }
 }

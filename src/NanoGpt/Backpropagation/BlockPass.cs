@@ -8,7 +8,6 @@ namespace NanoGpt.Backpropagation;
 /// <summary>The steps of a block, and room for what they don't keep: one for all blocks of a network. Not thread safe.</summary>
 internal sealed unsafe class BlockPass : IDisposable
 {
-    private readonly Workbench _bench;
     private readonly GPTConfig _config;
     private readonly int _tokens;
     private readonly LayerNormPass _norm;
@@ -24,7 +23,7 @@ internal sealed unsafe class BlockPass : IDisposable
     /// <param name="length">Tokens of a sequence.</param>
     public BlockPass(Workbench bench, GPTConfig config, int sequences, int length)
     {
-        (_bench, _config, _tokens) = (bench, config, sequences * length);
+        (_config, _tokens) = (config, sequences * length);
         int C = config.NEmbd, I = config.InnerSize;
         _norm = new LayerNormPass(bench, C, (float)config.LayerNormEpsilon);
         _queryKeyValue = new LinearPass(bench, C, 3 * C);
@@ -53,13 +52,13 @@ internal sealed unsafe class BlockPass : IDisposable
         _norm.Forward(_tokens, x, weights.AttentionNorm, _normed);
         _queryKeyValue.Forward(_tokens, _normed, weights.QueryKeyValue, kept.QueryKeyValue); // (N, C) -> (N, 3 C)
         _attention.Forward(kept.QueryKeyValue, ScoreScale(layer), kept.Attention);                                              // (N, 3 C) -> (N, C)
-        AddProjection(_attentionProjection, weights.AttentionProjection, kept.Attention, x, kept.Middle);
+        _attentionProjection.Forward(_tokens, kept.Attention, weights.AttentionProjection, kept.Middle, plus: x);
 
         _norm.Forward(_tokens, kept.Middle, weights.MlpNorm, _normed);
         _mlpIn.Forward(_tokens, _normed, weights.MlpIn, kept.Inner); // (N, C) -> (N, I)
         if (y is null) return;
         _activation.Forward(_tokens, kept.Inner, _active);
-        AddProjection(_mlpProjection, weights.MlpProjection, _active, kept.Middle, y); // (N, I) -> (N, C)
+        _mlpProjection.Forward(_tokens, _active, weights.MlpProjection, y, plus: kept.Middle); // (N, I) -> (N, C)
     }
 
     /// <summary>The gradients by the block's parameters, and by its input.</summary>
@@ -97,14 +96,4 @@ internal sealed unsafe class BlockPass : IDisposable
 
     private float ScoreScale(int layer) =>
         (float)((_config.ScaleAttentionWeights ? 1 / Math.Sqrt(_config.HeadSize) : 1) / (_config.ScaleAttentionByInverseLayerIndex ? layer + 1 : 1));
-
-    /// <summary>sum = x + values W^T + b.</summary>
-    private void AddProjection(LinearPass projection, LayerWeights weights, float* values, float* x, float* sum)
-    {
-        Copy(x, sum);
-        projection.Forward(_tokens, values, weights, sum, adds: true);
-    }
-
-    private void Copy(float* from, float* to) => _bench.ForRows(_tokens, _config.NEmbd, (first, count, _) =>
-        new Span<float>(from + (nint)first * _config.NEmbd, count * _config.NEmbd).CopyTo(new Span<float>(to + (nint)first * _config.NEmbd, count * _config.NEmbd)));
 }

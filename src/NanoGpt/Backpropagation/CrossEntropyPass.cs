@@ -54,7 +54,8 @@ internal sealed unsafe class CrossEntropyPass : IDisposable
             if (inputGradient is null) continue;
 
             _bench.Product.Multiply(logits, matrix, new Matrix(inputGradient + (nint)first * _width, rows, _width));
-            _bench.Product.Multiply(logits.Transposed, input, new Matrix(weight.Gradient, _vocabulary, _width), _bench.AddsGradients || first > 0);
+            var gradient = new Matrix(weight.Gradient, _vocabulary, _width);
+            _bench.Product.Multiply(logits.Transposed, input, gradient, _bench.AddsGradients || first > 0 ? gradient : default);
         }
 
         var sum = 0.0;

@@ -10,30 +10,15 @@ namespace NanoGpt.Backpropagation;
 /// <param name="outputs">Columns of y.</param>
 internal sealed unsafe class LinearPass(Workbench bench, int inputs, int outputs)
 {
-    /// <summary>y = x W^T + b, or y += x W^T + b.</summary>
+    /// <summary>y = x W^T + b, or y = x W^T + b + plus.</summary>
     /// <param name="rows">Tokens.</param>
     /// <param name="x">(rows, inputs).</param>
     /// <param name="weights">(outputs, inputs) and, or not, (outputs).</param>
     /// <param name="y">(rows, outputs).</param>
-    /// <param name="adds">Whether to add to what y has: a residual connection.</param>
-    public void Forward(int rows, float* x, LayerWeights weights, float* y, bool adds = false)
-    {
-        var bias = weights.Bias.Value;
-        if (bias is not null)
-        {
-            bench.ForRows(rows, outputs, (first, count, _) =>
-            {
-                for (var row = first; row < first + count; row++)
-                {
-                    var to = y + (nint)row * outputs;
-                    if (adds) bench.Kernels.Add(bias, to, outputs);
-                    else new Span<float>(bias, outputs).CopyTo(new Span<float>(to, outputs));
-                }
-            });
-        }
-
-        bench.Product.Multiply(new Matrix(x, rows, inputs), new Matrix(weights.Weight.Value, outputs, inputs).Transposed, new Matrix(y, rows, outputs), adds || bias is not null);
-    }
+    /// <param name="plus">(rows, outputs), a residual connection; null for none.</param>
+    public void Forward(int rows, float* x, LayerWeights weights, float* y, float* plus = null) => bench.Product.Multiply(
+        new Matrix(x, rows, inputs), new Matrix(weights.Weight.Value, outputs, inputs).Transposed, new Matrix(y, rows, outputs),
+        plus is null ? default : new Matrix(plus, rows, outputs), weights.Bias.Value);
 
     /// <summary>The gradient by x.</summary>
     /// <param name="rows">Tokens.</param>
@@ -50,7 +35,8 @@ internal sealed unsafe class LinearPass(Workbench bench, int inputs, int outputs
     /// <param name="weights">(outputs, inputs) and, or not, (outputs).</param>
     public void WeightGradient(int rows, float* x, float* slope, LayerWeights weights)
     {
-        bench.Product.Multiply(new Matrix(slope, rows, outputs).Transposed, new Matrix(x, rows, inputs), new Matrix(weights.Weight.Gradient, outputs, inputs), bench.AddsGradients);
+        var gradient = new Matrix(weights.Weight.Gradient, outputs, inputs);
+        bench.Product.Multiply(new Matrix(slope, rows, outputs).Transposed, new Matrix(x, rows, inputs), gradient, bench.AddsGradients ? gradient : default);
         if (weights.Bias.Gradient is not null)
             bench.Store(bench.SumOverRows(rows, outputs, outputs, (row, sum) => bench.Kernels.Add(slope + (nint)row * outputs, sum, outputs)), outputs, weights.Bias);
     }
