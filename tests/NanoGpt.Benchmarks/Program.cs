@@ -21,7 +21,7 @@ static int Usage()
         benchmarks, one at a time, built with -c Release, on a machine that does nothing else:
           {Train.Usage}
           generate [rounds] [threads]
-          rounding [tokens]
+          {Rounding.Usage}
           load
           products
           tokenize FILE

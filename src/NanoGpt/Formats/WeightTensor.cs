@@ -90,6 +90,12 @@ internal sealed unsafe class WeightTensor(
     /// <summary>Says that this tensor is not needed soon: its pages of a mapped file stop counting as resident memory.</summary>
     public void Release() => file?.Discard(data, ByteCount);
 
+    /// <summary>As <see cref="Release"/> for some rows of the [out, in] view, where these lie side by side.</summary>
+    public void ReleaseRows(long firstRow, long rowCount)
+    {
+        if (!isInOut) file?.Discard(data + firstRow * Columns * ElementSize, rowCount * Columns * ElementSize);
+    }
+
     /// <summary>One element, by its place in the stored order.</summary>
     internal float ReadElement(long index) => type switch
     {

@@ -80,7 +80,7 @@ internal sealed unsafe class LinearProduct : IDisposable
             else new ReadOnlySpan<float>(_layer.Bias.Floats + column, width).CopyTo(values);
         }
 
-        if (_layer.Matrix.Packed is { } packed) Multiply(packed.From(first), count, column);
+        if (_layer.Matrix.Packed(first, count) is { } packed) Multiply(packed, count, column);
         else PackAndMultiply(first, count, column, _scratch[worker]);
 
         if (_activation is not { } function) return;

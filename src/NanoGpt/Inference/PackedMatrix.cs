@@ -15,6 +15,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     private readonly WeightTensor _source;
     private readonly PanelPacking _packing;
     private NativeBuffer? _packed;
+    private int _panelsPacked;
 
     /// <summary>A matrix that is not packed yet: the source must stay.</summary>
     public PackedMatrix(WeightTensor source, Dtype precision, int panelWidth)
@@ -52,8 +53,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Bytes of two columns of a panel.</summary>
     public int PairStride { get; }
 
-    /// <summary>All panels, once they are packed.</summary>
-    public PackedPanels? Packed => Volatile.Read(ref _packed) is { } buffer ? View(buffer.Bytes, PanelCount) : null;
+    /// <summary>Some panels, if they are packed.</summary>
+    /// <param name="first">The first panel.</param>
+    /// <param name="count">How many.</param>
+    public PackedPanels? Packed(int first, int count) =>
+        first + count <= Volatile.Read(ref _panelsPacked) ? View(_packed!.Bytes, PanelCount).From(first) : null;
 
     /// <summary>Bytes that all panels take.</summary>
     public long Bytes => Length(PanelCount);
@@ -69,23 +73,20 @@ internal sealed unsafe class PackedMatrix : IDisposable
         return matrix;
     }
 
-    /// <summary>Packs the matrix where it isn't yet. Not from two threads at a time.</summary>
+    /// <summary>
+    /// Packs the matrix where it isn't yet, a group of panels at a time; what of the source is packed gives back its pages. Not
+    /// from two threads at a time.
+    /// </summary>
+    /// <param name="team">Shares the work; null for this thread alone, and each group can be used as soon as it is packed.</param>
     public void Pack(WorkerTeam? team)
     {
-        if (_packed is not null) return;
-        var buffer = new NativeBuffer(Bytes);
-        try
-        {
-            _packing.Run(View(buffer.Bytes, PanelCount), team);
-        }
-        catch
-        {
-            buffer.Dispose();
-            throw;
-        }
-
-        Volatile.Write(ref _packed, buffer);
-        _source.Release(); // the file's pages and the copy are never resident together
+        if (_panelsPacked == PanelCount) return;
+        _packed ??= new NativeBuffer(Bytes);
+        var groups = (PanelCount - 1) / GroupPanels + 1;
+        if (team is not null) team.For(groups, (long)Outputs * Inputs, (group, _) => PackGroup(group));
+        for (var group = 0; team is null && group < groups; group++) Volatile.Write(ref _panelsPacked, PackGroup(group));
+        Volatile.Write(ref _panelsPacked, PanelCount);
+        _source.Release();
     }
 
     /// <summary>Packs a few panels into memory that is used again and again.</summary>
@@ -108,7 +109,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public void CopyRow(int row, float* destination, PackingScratch scratch)
     {
         var first = row / PanelWidth;
-        var panels = Packed?.From(first) ?? PackSome(first, 1, scratch.Reserve(Length(1)));
+        var panels = Packed(first, 1) ?? PackSome(first, 1, scratch.Reserve(Length(1)));
         var panel = panels.Data;
         var lane = row % PanelWidth;
         switch (Precision)
@@ -127,6 +128,16 @@ internal sealed unsafe class PackedMatrix : IDisposable
     }
 
     public void Dispose() => _packed?.Dispose();
+
+    /// <returns>The panel after the group.</returns>
+    private int PackGroup(int group)
+    {
+        var first = group * GroupPanels;
+        var end = Math.Min(first + GroupPanels, PanelCount);
+        _packing.Pack(first, end - first, View(_packed!.Bytes, PanelCount).From(first));
+        _source.ReleaseRows(first * PanelWidth, Math.Min(end * PanelWidth, Outputs) - first * PanelWidth);
+        return end;
+    }
 
     private nint PanelStride => (nint)ColumnPairs * PairStride;
 

@@ -1,10 +1,9 @@
-// From a matrix as it lies in a file or in torch's memory to the panels that the kernels read. All threads copy, each
-// weight is touched once (int8: twice), and what Hugging Face stores [in, out] needs no transposition on the way.
+// From a matrix as it lies in a file or in torch's memory to the panels that the kernels read. Each weight is touched once
+// (int8: twice), and what Hugging Face stores [in, out] needs no transposition on the way.
 
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using NanoGpt.Formats;
-using NanoGpt.Numerics;
 
 namespace NanoGpt.Inference;
 
@@ -21,20 +20,6 @@ internal sealed unsafe class PanelPacking(WeightTensor source, PackedMatrix matr
 
     private readonly byte* _data = source.Data;
     private readonly int _panelWidth = matrix.PanelWidth;
-
-    /// <summary>Packs all panels into zeroed memory, each thread a group at a time; without a team, this one.</summary>
-    public void Run(PackedPanels destination, WorkerTeam? team)
-    {
-        var groups = (matrix.PanelCount - 1) / PackedMatrix.GroupPanels + 1;
-        if (team is not null) team.For(groups, source.ElementCount, (group, _) => PackGroup(group));
-        else for (var group = 0; group < groups; group++) PackGroup(group);
-
-        void PackGroup(int group)
-        {
-            var first = group * PackedMatrix.GroupPanels;
-            Pack(first, Math.Min(PackedMatrix.GroupPanels, matrix.PanelCount - first), destination.From(first));
-        }
-    }
 
     /// <summary>Packs some panels, at most <see cref="PackedMatrix.GroupPanels"/>. Zeros beyond the matrix are left to the caller.</summary>
     public void Pack(int firstPanel, int panels, PackedPanels destination)

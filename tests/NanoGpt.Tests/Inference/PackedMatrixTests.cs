@@ -43,6 +43,28 @@ public sealed unsafe class PackedMatrixTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_matrix_that_is_being_packed_has_its_weights_all_the_time(bool isInOut)
+    {
+        const int outputs = 4000, inputs = 65;
+        var values = Values(outputs, inputs, TensorType.F32);
+        using var bytes = Store(values, outputs, inputs, TensorType.F32, isInOut);
+        var tensor = new WeightTensor("w", TensorType.F32, isInOut ? [inputs, outputs] : [outputs, inputs], isInOut, bytes.Bytes);
+        using var matrix = new PackedMatrix(tensor, Dtype.Float32, PanelKernels.Best.PanelWidth);
+        Assert.Null(matrix.Packed(0, 1));
+        var packing = new Thread(() => matrix.Pack(team: null));
+        packing.Start();
+        do
+        {
+            for (var o = outputs - 1; o >= 0; o -= 7) Assert.Equal(values.AsSpan(o * inputs, inputs).ToArray(), Row(matrix, o));
+        }
+        while (packing.IsAlive);
+        Assert.NotNull(matrix.Packed(0, matrix.PanelCount));
+        for (var o = 0; o < outputs; o++) Assert.Equal(values.AsSpan(o * inputs, inputs).ToArray(), Row(matrix, o));
+    }
+
     [Fact]
     public void BFloat16_rounds_to_nearest_even_and_keeps_what_is_no_number()
     {
