@@ -72,8 +72,7 @@ internal sealed class PlainGpt : Module<Tensor, Tensor, Tensor>
         using var _ = no_grad();
         foreach (var (name, parameter) in named_parameters())
         {
-            if (parameter.dim() == 2) init.normal_(parameter, 0, name.EndsWith("c_proj.weight", StringComparison.Ordinal) ? 0.02 / Math.Sqrt(2 * config.NLayer) : 0.02);
-            else if (name.EndsWith("bias", StringComparison.Ordinal)) init.zeros_(parameter);
+            if (name.EndsWith("bias", StringComparison.Ordinal)) init.zeros_(parameter); // the matrices are Train.cs's, the same on both sides
         }
     }
 

@@ -58,8 +58,9 @@ internal static class Train
             Console.WriteLine(string.Join(' ', [work.Name, .. options]));
             Console.WriteLine("                 wall ms/step  CPU ms/step  tokens/s  peak MB  loss");
             foreach (var side in sides) Console.WriteLine(side.Line(work.Batch * work.Length));
-            if (sides is [var plain, var ours])
-                Console.WriteLine($"plain / ours     {plain.Wall / ours.Wall,12:F2} {plain.Cpu / ours.Cpu,12:F2}           {ours.PeakMegabytes / plain.PeakMegabytes,8:F2} of plain's memory");
+            if (sides is not [var plain, var ours]) return;
+            Console.WriteLine($"plain / ours     {plain.Wall / ours.Wall,12:F2} {plain.Cpu / ours.Cpu,12:F2}           {ours.PeakMegabytes / plain.PeakMegabytes,8:F2} of plain's memory");
+            Console.WriteLine($"largest difference of a loss: {plain.Losses.Zip(ours.Losses, (a, b) => Math.Abs(a - b)).Max():G2}");
         }
         finally
         {
@@ -71,8 +72,7 @@ internal static class Train
     {
         Libtorch.EnsureLoaded();
         if (settings.Threads is { } threads) set_num_threads(threads); // on a busy machine processor time of one thread still tells
-        _ = random.manual_seed(1);
-        var step = side == "plain" ? new PlainTraining(new PlainGpt(work.Config), 6e-4).Step : Ours(work, settings);
+        var step = side == "plain" ? Plain(work) : Ours(work, settings);
         var draw = new Random(1);
         long[] x = new long[work.Batch * work.Length], y = new long[x.Length], shape = [work.Batch, work.Length];
         var loss = 0f;
@@ -99,11 +99,31 @@ internal static class Train
         }
     }
 
+    private static Func<long[], long[], long[], float> Plain(Work work)
+    {
+        var model = new PlainGpt(work.Config);
+        DrawWeights(model, work.Config);
+        return new PlainTraining(model, 6e-4).Step;
+    }
+
+    // The same weights on both sides, whatever each draws when it is made: the losses must agree.
+    private static void DrawWeights(nn.Module model, GPTConfig config)
+    {
+        using var noGrad = no_grad();
+        _ = random.manual_seed(1);
+        foreach (var (name, parameter) in model.named_parameters().OrderBy(p => p.name.Replace(".mlp.", ".", StringComparison.Ordinal), StringComparer.Ordinal))
+        {
+            if (parameter.dim() < 2) continue;
+            nn.init.normal_(parameter, 0, name.EndsWith("c_proj.weight", StringComparison.Ordinal) ? 0.02 / Math.Sqrt(2 * config.NLayer) : 0.02);
+        }
+    }
+
     // As the trainer does it, without what a run does besides: evaluations, checkpoints, files.
     private static Func<long[], long[], long[], float> Ours(Work work, Settings settings)
     {
         var options = settings.For(work);
         var model = new GPTModel(work.Config);
+        DrawWeights(model, work.Config);
         var levers = SpeedLevers.Apply(model, CPU, options, null, Console.Error.WriteLine);
         var optimizer = new FusedAdamW(
             model.named_parameters().Select(p => (p.name, p.parameter, p.parameter.dim() >= 2)),
@@ -168,7 +188,6 @@ internal static class Train
         private readonly string _name;
         private readonly Process _process;
         private readonly List<double> _wall = [], _cpu = [];
-        private double _loss;
 
         public Side(string name, string work, string[] options)
         {
@@ -182,6 +201,9 @@ internal static class Train
             if (_process.StandardOutput.ReadLine() != "ready") throw new InvalidOperationException($"the {name} side did not start");
         }
 
+        /// <summary>Of the last step of each turn.</summary>
+        public List<double> Losses { get; } = [];
+
         public double Wall => Median(_wall);
 
         public double Cpu => Median(_cpu);
@@ -194,10 +216,11 @@ internal static class Train
             var answer = _process.StandardOutput.ReadLine()!.Split(' ').Select(f => double.Parse(f, CultureInfo.InvariantCulture)).ToArray();
             _wall.Add(answer[0]);
             _cpu.Add(answer[1]);
-            (PeakMegabytes, _loss) = (answer[2], answer[3]);
+            PeakMegabytes = answer[2];
+            Losses.Add(answer[3]);
         }
 
-        public string Line(int tokens) => $"{_name,-16} {Wall,12:F1} {Cpu,12:F1} {tokens / Wall * 1000,9:F0} {PeakMegabytes,8:F0}  {_loss:F4}";
+        public string Line(int tokens) => $"{_name,-16} {Wall,12:F1} {Cpu,12:F1} {tokens / Wall * 1000,9:F0} {PeakMegabytes,8:F0}  {Losses[^1]:F4}";
 
         public void Dispose()
         {

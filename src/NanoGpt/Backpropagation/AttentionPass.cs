@@ -97,13 +97,19 @@ internal sealed unsafe class AttentionPass : IDisposable
     /// <summary>The probabilities of some queries, (rows, first + rows): zero for keys that come later.</summary>
     private Matrix Probabilities(int worker, int first, Matrix queries, PackedFactor keys, float scale)
     {
-        var scores = new Matrix(_ofWorker[worker].Scores, queries.Rows, first + queries.Rows);
-        _bench.Product.MultiplyAlone(worker, queries, keys.Part(0, _headSize, scores.Columns), scores);
-        for (var row = 0; row < scores.Rows; row++)
+        int rows = queries.Rows, keysSeen = first + rows;
+        var stride = RowKernels.PaddedLength(keysSeen);
+        var scores = new Matrix(_ofWorker[worker].Scores, rows, keysSeen, stride, 1);
+        _bench.Product.MultiplyAlone(worker, queries, keys.Part(0, _headSize, keysSeen), scores);
+        for (var row = 0; row < rows; row++)
         {
             var seen = first + row + 1;
-            _bench.Kernels.Rows.Softmax(scores.At(row, 0), seen, scale);
-            new Span<float>(scores.At(row, seen), scores.Columns - seen).Clear();
+            var whole = RowKernels.PaddedLength(seen);
+
+            // Whole vectors, so that no number is left to be computed by itself; what is infinitely low adds nothing to the sum.
+            new Span<float>(scores.At(row, seen), whole - seen).Fill(float.NegativeInfinity);
+            _bench.Kernels.Rows.Softmax(scores.At(row, 0), whole, scale);
+            new Span<float>(scores.At(row, seen), keysSeen - seen).Clear();
         }
 
         return scores;
@@ -120,9 +126,9 @@ internal sealed unsafe class AttentionPass : IDisposable
     /// <summary>What a thread works with: scores of some queries, and one head's factors of products, packed.</summary>
     private sealed class Room(FloatArena memory, int length, int packed)
     {
-        public float* Scores { get; } = memory.Take((long)BlockRows * length);
+        public float* Scores { get; } = memory.Take((long)BlockRows * RowKernels.PaddedLength(length));
 
-        public float* ScoreSlopes { get; } = memory.Take((long)BlockRows * length);
+        public float* ScoreSlopes { get; } = memory.Take((long)BlockRows * RowKernels.PaddedLength(length));
 
         public float* KeysAsColumns { get; } = memory.Take(packed);
 
@@ -135,6 +141,6 @@ internal sealed unsafe class AttentionPass : IDisposable
         public float* OutputSlopes { get; } = memory.Take(packed);
 
         /// <summary>Floats that it takes.</summary>
-        public static long Size(int length, int packed) => 2 * FloatArena.SizeOf((long)BlockRows * length) + 5 * FloatArena.SizeOf(packed);
+        public static long Size(int length, int packed) => 2 * FloatArena.SizeOf((long)BlockRows * RowKernels.PaddedLength(length)) + 5 * FloatArena.SizeOf(packed);
     }
 }

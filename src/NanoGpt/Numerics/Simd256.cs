@@ -60,11 +60,11 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>, IIntegerSimd<
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> vector) => Vector256.Sum(vector);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Largest(Vector256<float> vector)
     {
-        var largest = vector[0];
-        for (var i = 1; i < Vector256<float>.Count; i++) largest = MathF.Max(largest, vector[i]);
-        return largest;
+        var half = Vector128.Max(vector.GetLower(), vector.GetUpper());
+        return MathF.Max(MathF.Max(half[0], half[1]), MathF.Max(half[2], half[3]));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

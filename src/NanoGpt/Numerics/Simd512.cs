@@ -60,12 +60,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>, IIntegerSimd<
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector512<float> vector) => Vector512.Sum(vector);
 
-    public static float Largest(Vector512<float> vector)
-    {
-        var largest = vector[0];
-        for (var i = 1; i < Vector512<float>.Count; i++) largest = MathF.Max(largest, vector[i]);
-        return largest;
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Vector512<float> vector) => Simd256.Largest(Vector256.Max(vector.GetLower(), vector.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(byte* address) => Sse.Prefetch0(address);

@@ -19,6 +19,7 @@ internal sealed unsafe class AdamWPass
     private readonly (int Slot, int Offset, int Count)[] _chunks;
     private readonly double[] _partialSums;
     private readonly nint[] _parameters, _gradients, _expAvg, _expAvgSq;
+    private bool _hasFoundMemory;
 
     public AdamWPass(AdamWSlot[] slots, AdamWOptions options)
     {
@@ -42,12 +43,14 @@ internal sealed unsafe class AdamWPass
             _expAvg[i] = Memory(slot.ExpAvg, slot.Name);
             _expAvgSq[i] = Memory(slot.ExpAvgSq, slot.Name);
         }
+
+        _hasFoundMemory = true;
     }
 
     /// <summary>Finds the memory of this step's gradients and returns their 2-norm.</summary>
     public double ReadGradients()
     {
-        if (_parameters.Length > 0 && _parameters[0] == 0) FindMemory();
+        if (!_hasFoundMemory) FindMemory();
         for (var i = 0; i < _slots.Length; i++)
         {
             using var gradient = _slots[i].Parameter.grad;
