@@ -19,7 +19,7 @@ internal sealed unsafe class SimdMatrixProduct<TSimd, TVector> : MatrixProduct
     private const int SharedDepth = 4 * Depth;
     private const int SharedRoom = 1 << 20;
 
-    // Packing the left factor takes as long as multiplying it by some 20 columns.
+    // Packing a left factor takes as long as multiplying it by some ten columns: for no more than these it is read as it lies.
     private const int FewColumns = 256;
 
     // Parts for each thread, so that one that is held up holds up nobody for long.
