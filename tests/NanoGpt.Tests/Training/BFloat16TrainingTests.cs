@@ -35,7 +35,7 @@ public sealed class BFloat16TrainingTests : IDisposable
     [Fact]
     public void Losses_of_200_steps_of_gpt2s_size_stay_within_half_a_percent_of_float32()
     {
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1", "takes an hour where bfloat16 is slow; NANOGPT_LONG=1 runs it");
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("NANOGPT_LONG") == "1", "takes hours where bfloat16 is slow; NANOGPT_LONG=1 runs it");
         var text = Vectors.Shared("data", "tinyshakespeare", "input.txt");
         Assert.SkipWhen(text is null, "tinyshakespeare is not in the repository; shared/data beside the repository has it");
         var batchSize = Environment.GetEnvironmentVariable("NANOGPT_BATCH") ?? "4";
@@ -58,12 +58,12 @@ public sealed class BFloat16TrainingTests : IDisposable
         {
             batches.Fill(new BatchPlace(DataSplit.Train, Evaluation: false, step, 0), config.BlockSize, x, y);
             losses.Add((exact.Step(x, y, batchSize, step), rounded.Step(x, y, batchSize, step)));
-            Assert.Equal(losses[^1].Exact, losses[^1].Rounded, Goal * losses[^1].Exact);
             if (losses.Count % 10 == 0) TestContext.Current.TestOutputHelper?.WriteLine(
                 $"{losses.Count} steps of {batchSize} x {config.BlockSize} tokens, loss from {losses[0].Exact:F4} to {losses[^1].Exact:F4}: differences up to {losses.Max(pair => Math.Abs(pair.Rounded / pair.Exact - 1)):P3}");
         }
 
         Assert.True(losses[^1].Exact < losses[0].Exact - 0.3, "nothing was learned");
+        Assert.All(losses, pair => Assert.Equal(pair.Exact, pair.Rounded, Goal * pair.Exact));
         Assert.Contains(losses, pair => pair.Exact != pair.Rounded); // it did round
     }
 
