@@ -49,12 +49,16 @@ internal static class Generate
                     seconds = Prefill(model, length);
                     if (!isWarmUp) Record($"{model.Precision} prefill {length}", seconds);
                 }
+
+                // Right behind the prompt: what the cores give changes from second to second.
+                var flops = MultiplyAddCeiling.Flops(threads);
+                if (isWarmUp) continue;
+                Record("ceiling", flops);
+                Record($"{model.Precision} share", PromptFlops(config) / seconds / flops);
             }
 
             seconds = torch.Seconds(prompt: 16, DecodeTokens);
             if (!isWarmUp) Record("torch decode 1", seconds);
-            var flops = MultiplyAddCeiling.Flops(threads);
-            if (!isWarmUp) Record("ceiling", flops);
         }
 
         Report(config, models, times, stream.Bytes, threads);
@@ -75,12 +79,11 @@ internal static class Generate
             var (one, eight) = (Median($"{model.Precision} decode 1"), Median($"{model.Precision} decode 8"));
             var (short32, long512) = (Median($"{model.Precision} prefill 32"), Median($"{model.Precision} prefill 512"));
 
-            // Decoding reads all matrices once, and one row of each embedding; a prompt multiplies by the blocks' matrices.
+            // Decoding reads all matrices once, and one row of each embedding.
             var bytes = model.WeightBytes - (long)config.BlockSize * config.NEmbd * sizeof(float);
-            var flops = 2.0 * 512 * 12L * config.NLayer * config.NEmbd * config.NEmbd;
             Console.WriteLine(
                 $"{model.Precision,-10}{DecodeTokens / one,8:F1} t/s{bytes * DecodeTokens / one / 1e9 / read,9:P0}{fp32 / one,8:F2}x{8 * DecodeTokens / eight,8:F1} t/s"
-                + $"{8 * one / eight,6:F2}x{32 / short32,8:F0} t/s{512 / long512,9:F0} t/s{flops / long512 / 1e9 / ceiling,12:P0}");
+                + $"{8 * one / eight,6:F2}x{32 / short32,8:F0} t/s{512 / long512,9:F0} t/s{Median($"{model.Precision} share"),12:P0}");
         }
 
         var torch = Median("torch decode 1");
@@ -88,6 +91,9 @@ internal static class Generate
         Console.WriteLine("A process of its own from its start to the first token, and one that only loads:");
         Load.Print(["first-token", "open", "pack", "pack-int8"], rounds: 1);
     }
+
+    /// <summary>What a prompt of 512 multiplies by the blocks' matrices; attention and the one row of logits are beside that.</summary>
+    private static double PromptFlops(GPTConfig config) => 2.0 * 512 * 12L * config.NLayer * config.NEmbd * config.NEmbd;
 
     private static double Decode(InferenceModel model, int batch)
     {
