@@ -12,6 +12,9 @@ internal sealed unsafe class LinearProduct : IDisposable
     private const int BlockColumnPairs = 3 * QuantizedRows.BlockColumns / 2;
     private const int BlockRows = 48;
 
+    /// <summary>Up to so many rows, fetching the weights takes longer than multiplying: each panel is read once, from end to end.</summary>
+    private const int StreamedRows = 12;
+
     /// <summary>Multiplications in a round that pay for handing it out.</summary>
     private const long SmallestRound = 1 << 16;
 
@@ -51,10 +54,9 @@ internal sealed unsafe class LinearProduct : IDisposable
 
         var panelWork = (long)rows * matrix.PanelWidth * matrix.Inputs;
         var fewest = (int)Math.Min(matrix.PanelCount, SmallestRound / panelWork + 1);
-        var even = (matrix.PanelCount - 1) / (_team.Size * (rows > PanelKernels.FewRows ? RoundsOfManyRows : RoundsOfFewRows)) + 1;
+        var even = (matrix.PanelCount - 1) / (_team.Size * (rows > StreamedRows ? RoundsOfManyRows : RoundsOfFewRows)) + 1;
         _panelsInRound = Math.Max(fewest, even);
-        var together = rows == 1 ? 4 : matrix.Precision == Dtype.BFloat16 ? 2 : 1; // panels that a kernel takes at a time
-        _panelsInRound = (_panelsInRound + together - 1) / together * together;
+        if (rows == 1) _panelsInRound = (_panelsInRound + 3) / 4 * 4; // A single row takes four panels at a time.
         _team.For((matrix.PanelCount - 1) / _panelsInRound + 1, panelWork * matrix.PanelCount, _multiplyPanels);
     }
 
@@ -100,11 +102,10 @@ internal sealed unsafe class LinearProduct : IDisposable
     private void Multiply(PackedPanels panels, int panelCount, int column)
     {
         if (_layer.Matrix.Precision == Dtype.Int8) MultiplyQuantized(panels.Integers, panelCount, column);
-        else if (_rowCount <= PanelKernels.FewRows || panels.Floats.Precision == Dtype.BFloat16) MultiplyRows(panels.Floats, panelCount, column);
+        else if (_rowCount <= StreamedRows) MultiplyRows(panels.Floats, panelCount, column);
         else MultiplyBlocks(panels.Floats, panelCount, column);
     }
 
-    // Many rows by bfloat16 are cut into blocks where the weights are widened.
     private void MultiplyRows(Panels panels, int panelCount, int column) => _kernels.MultiplyAdd(
         _input[0], _input.Stride, _rowCount, panels, panelCount, _layer.Matrix.ColumnPairs, _output[0] + column, _output.Stride);
 
@@ -126,7 +127,7 @@ internal sealed unsafe class LinearProduct : IDisposable
     private void MultiplyQuantized(QuantizedPanels panels, int panelCount, int column)
     {
         var matrix = _layer.Matrix;
-        var pairsTogether = _rowCount <= PanelKernels.FewRows ? matrix.ColumnPairs : BlockColumnPairs;
+        var pairsTogether = _rowCount <= StreamedRows ? matrix.ColumnPairs : BlockColumnPairs;
         for (var row = 0; row < _rowCount; row += BlockRows)
         {
             for (var pair = 0; pair < matrix.ColumnPairs; pair += pairsTogether)

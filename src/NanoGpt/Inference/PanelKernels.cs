@@ -14,9 +14,6 @@ namespace NanoGpt.Inference;
 /// </remarks>
 internal abstract unsafe class PanelKernels
 {
-    /// <summary>Up to so many rows, fetching the weights takes longer than multiplying: each panel is best read once, from end to end.</summary>
-    public const int FewRows = 12;
-
     /// <summary>The same instruction set's arithmetic of rows.</summary>
     public abstract RowKernels Rows { get; }
 

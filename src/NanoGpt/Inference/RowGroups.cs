@@ -39,11 +39,6 @@ internal readonly struct Two : IRowCount
     public static int Value => 2;
 }
 
-internal readonly struct Three : IRowCount
-{
-    public static int Value => 3;
-}
-
 internal readonly struct Four : IRowCount
 {
     public static int Value => 4;

@@ -1,5 +1,4 @@
-// The engine's kernels, written once over ISimd. The products are in SimdProducts.cs,
-// SimdTiles.cs and SimdIntegerProducts.cs.
+// The engine's kernels, written once over ISimd. The products are in SimdProducts.cs and SimdIntegerProducts.cs.
 
 using System.Runtime.CompilerServices;
 using NanoGpt.Numerics;
@@ -26,9 +25,6 @@ internal sealed unsafe class SimdPanelKernels<TSimd, TVector, TShorts, TIntegers
             case Dtype.Float32:
                 SimdProducts<TSimd, TVector, Float32Format<TSimd, TVector>>.MultiplyAdd(
                     a, aStride, rows, panels, panelCount, columnPairs, destination, destinationStride);
-                break;
-            case Dtype.BFloat16 when rows > FewRows:
-                SimdTiles<TSimd, TVector>.MultiplyAdd(a, aStride, rows, panels, panelCount, columnPairs, destination, destinationStride);
                 break;
             case Dtype.BFloat16:
                 SimdProducts<TSimd, TVector, BFloat16Format<TSimd, TVector>>.MultiplyAdd(
