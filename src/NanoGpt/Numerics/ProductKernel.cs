@@ -78,7 +78,7 @@ internal static unsafe class ProductKernel<TSimd, TVector>
     {
         var column = 0;
         for (; column <= columns - Transposition.Size; column += Transposition.Size, to += Transposition.Size * TileRows)
-            Transposition.TransposeSix(from + column, stride, to, TileRows);
+            Transposition.Transpose(from + column, stride, to, TileRows, TileRows);
         for (; column < columns; column++, to += TileRows)
         {
             for (var i = 0; i < TileRows; i++) to[i] = from[i * stride + column];
